@@ -21,6 +21,7 @@
     │   └── NDJSONError                 a listing failed half-way (also a ValueError)
     ├── StreamClosed                    written after the end (also a BrokenPipeError)
     ├── StdStreamError                  a command ended with .exit_code
+    ├── ExecTimeout                     a command did not end in time (also a TimeoutError)
     ├── LogGap                          lines may be missing from a log
     ├── ImageSaveError                  the image was not saved
     ├── JobWaitTimeout                  .job did not get there in time (also a TimeoutError)
@@ -43,6 +44,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "ConnectionFailed",
+    "ExecTimeout",
     "IllegalArgumentError",
     "ImageSaveError",
     "JobFailed",
@@ -226,10 +228,27 @@ class StdStreamError(NeuroError):
         *,
         stdout: Optional[bytes] = None,
         stderr: Optional[bytes] = None,
-        **facts: Any
+        **facts: Any,
     ) -> None:
-        super().__init__(message or "the command ended with exit code {}".format(exit_code), **facts)
+        super().__init__(
+            message or "the command ended with exit code {}".format(exit_code), **facts
+        )
         self.exit_code = exit_code
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class ExecTimeout(NeuroError, TimeoutError):
+    """A command did not end in time.
+
+    Attributes:
+        stdout, stderr: what it had written by then.
+    """
+
+    def __init__(
+        self, message: str = "", *, stdout: bytes = b"", stderr: bytes = b"", **facts: Any
+    ) -> None:
+        super().__init__(message, **facts)
         self.stdout = stdout
         self.stderr = stderr
 
@@ -250,7 +269,7 @@ class LogGap(NeuroError):
         after: Optional[str] = None,
         before: Optional[str] = None,
         reason: str = "",
-        **facts: Any
+        **facts: Any,
     ) -> None:
         super().__init__(message or reason, **facts)
         self.after = after
