@@ -1,0 +1,71 @@
+"""What every part of the jobs client stands on: the transports, the config, URLs and decoding."""
+
+from typing import TYPE_CHECKING, Any, Mapping, Optional
+
+from ..models.jobs import decode_job
+from ..wire.paths import path_segment
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+    from ..config.config import Config
+    from ..models.cluster import Cluster
+    from ..models.jobs import JobDescription
+    from ..parse import Parser
+    from ..transport.http import HttpTransport
+    from ..transport.ws import WsTransport
+
+__all__ = ["JobsBase"]
+
+
+class JobsBase:
+    """The transports, the config, and the addresses of the platform's services."""
+
+    _http: "HttpTransport"
+    _ws: "WsTransport"
+    _config: "Config"
+    _parse: "Parser"
+
+    @property
+    def config(self) -> "Config":
+        """Clusters, presets, organisations and projects, and which of them are current."""
+        return self._config
+
+    @property
+    def parse(self) -> "Parser":
+        """The parser of images, URIs, volumes and environments in the CLI's form."""
+        return self._parse
+
+    def status(self, id: str) -> "JobDescription":
+        """Get what the platform knows of a job.
+
+        Args:
+            id: job id, or the name of the newest job of yours that has it.
+
+        Raises:
+            JobNotFound: there is no such job.
+
+        Endpoint: ``GET {api}/jobs/{id}``.
+        """
+        return self._decode(self._http.request("GET", self._jobs_url(id)).json())
+
+    def _jobs_url(self, id: Optional[str] = None, tail: str = "") -> str:
+        url = _text(self._config.api_url) + "/jobs"
+        if id is None:
+            return url
+        return "{}/{}{}".format(url, path_segment(id), tail)
+
+    def _cluster(self, cluster_name: Optional[str]) -> "Cluster":
+        return self._config.get_cluster(cluster_name or self._config.cluster_name)
+
+    def _monitoring_url(self, id: Optional[str], tail: str, cluster_name: Optional[str]) -> str:
+        # The job id is checked first: a wrong argument must not cost a request for the config.
+        job = "" if id is None else "/" + path_segment(id)
+        return "{}{}/{}".format(_text(self._cluster(cluster_name).monitoring_url), job, tail)
+
+    def _decode(self, payload: Mapping[str, Any]) -> "JobDescription":
+        return decode_job(payload, registries=self._config.registries)
+
+
+def _text(url: "URL") -> str:
+    return str(url).rstrip("/")

@@ -1,0 +1,313 @@
+"""Whole tasks in one call: a command with its output, a job with its log, a terminal."""
+
+import shlex
+import threading
+import time
+from collections import deque
+from datetime import timedelta
+from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Union
+
+from ..errors import ExecTimeout, JobFailed, JobWaitTimeout, NeuroError, StdStreamError, StreamClosed
+from ..models.jobs import JobDescription, JobStatus
+from ..models.messages import ExecResult
+from .calls import Calls
+from .outcome import outcome
+from .streaming import StreamingCalls
+from .waiting import Waiting
+
+if TYPE_CHECKING:
+    from ..streams.std import StdStream
+
+__all__ = ["Running"]
+
+_TAIL_LINES = 10
+_TAIL_SPAN = timedelta(minutes=1)
+_TAIL_PATIENCE = 5.0  # seconds
+
+
+class Running(Waiting, StreamingCalls, Calls):
+    """The methods of JobsClient that do a whole task."""
+
+    def exec_run(
+        self,
+        id: str,
+        cmd: str,
+        *,
+        input: Optional[bytes] = None,
+        timeout: Optional[float] = None,
+        check: bool = False,
+        cluster_name: Optional[str] = None,
+    ) -> ExecResult:
+        """Run a command in a running job and collect what it writes, as ``subprocess.run`` does.
+
+        The protocol can't end a standard input. With ``input`` the command therefore runs under the
+        container's ``sh`` and ``head``, which give it exactly these bytes and then the end of file.
+
+        Args:
+            id: job id.
+            cmd: the command; split into words as a shell does, no shell runs it.
+            input: what the command reads from its standard input; None connects none.
+            timeout: seconds for all of it; None: no limit.
+            check: raise StdStreamError where the exit code is not 0.
+            cluster_name: cluster of the job; None is the current one.
+
+        Returns:
+            ``ExecResult(exit_code, stdout, stderr)``, the output as bytes.
+
+        Raises:
+            StdStreamError: with ``check``, the command failed; has ``stdout`` and ``stderr``.
+            ExecTimeout: the command did not end in time. What becomes of it is not known; it has
+                lost its connection.
+            ConnectionFailed: the connection ended before the command did.
+
+        Endpoint: ``GET {monitoring_url}/{id}/exec`` (WebSocket).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        command = cmd if input is None else _with_input(cmd, len(input))
+        stdout: List[bytes] = []
+        stderr: List[bytes] = []
+        with self.exec(
+            id,
+            command,
+            stdin=input is not None,
+            stdout=True,
+            stderr=True,
+            cluster_name=cluster_name,
+        ) as stream:
+            writer = _InputWriter(stream, input) if input else None
+            try:
+                exit_code = _collect(stream, stdout, stderr, deadline)
+            except TimeoutError as error:
+                raise ExecTimeout(
+                    "{!r} did not end within {:g} s".format(cmd, timeout),
+                    stdout=b"".join(stdout),
+                    stderr=b"".join(stderr),
+                ) from error
+            finally:
+                stream.close()
+                if writer is not None:
+                    writer.join()
+        result = ExecResult(exit_code, b"".join(stdout), b"".join(stderr))
+        if check and exit_code != 0:
+            raise StdStreamError(
+                exit_code,
+                "{!r} ended with exit code {}{}".format(cmd, exit_code, _last_line(result.stderr)),
+                stdout=result.stdout,
+                stderr=result.stderr,
+            )
+        return result
+
+    def start_and_wait(
+        self,
+        *,
+        output: "Union[IO[bytes], Callable[[bytes], Any], None]" = None,
+        timeout: Optional[float] = None,
+        check: bool = False,
+        kill_on_error: bool = True,
+        **start_args: Any,
+    ) -> JobDescription:
+        """Start a job, copy its log as it comes, and wait for its end.
+
+        ::
+
+            jobs.start_and_wait(
+                image="ubuntu", preset_name="cpu-small", command="make test",
+                output=sys.stdout.buffer, check=True,
+            )
+
+        Args:
+            output: a binary file, or a callable, that gets the log; None: it is not copied.
+            timeout: seconds for all of it; None: no limit.
+            check: raise JobFailed where the job does not succeed.
+            kill_on_error: kill the job where an exception, Ctrl-C included, ends the waiting.
+            **start_args: the arguments of :meth:`start`.
+
+        Returns:
+            The job in its final state.
+
+        Raises:
+            JobFailed: with ``check``, the job failed or was cancelled; ``.job`` has the reason and the
+                exit code, ``.log_tail`` the last lines of its log.
+            JobWaitTimeout: it did not end in time.
+
+        Endpoint: those of :meth:`start`, :meth:`monitor`, :meth:`status` and :meth:`kill`.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        job = self.start(**start_args)
+        cluster_name = start_args.get("cluster_name")
+        tail = _Tail()
+        try:
+            if output is None:
+                ended = self.wait(job.id, timeout=timeout)
+            else:
+                ended = self._copy_log(job, output, tail, deadline, timeout, cluster_name)
+        except BaseException:
+            if kill_on_error:
+                self.kill(job.id)
+            raise
+        if check and ended.status is not JobStatus.SUCCEEDED:
+            if output is None:
+                self._read_tail(ended, tail, cluster_name)
+            lines = tail.lines()
+            raise JobFailed(
+                "job {!r} did not succeed ({}){}".format(
+                    ended.id, outcome(ended), "".join("\n  " + line for line in lines)
+                ),
+                job=ended,
+                log_tail=lines,
+            )
+        return ended
+
+    def _copy_log(
+        self,
+        job: JobDescription,
+        output: "Union[IO[bytes], Callable[[bytes], Any]]",
+        tail: "_Tail",
+        deadline: Optional[float],
+        timeout: Optional[float],
+        cluster_name: Optional[str],
+    ) -> JobDescription:
+        write = output if callable(output) else output.write
+        flush = getattr(output, "flush", None)
+        with self.monitor(job.id, cluster_name=cluster_name, separator="") as log:
+            while True:
+                left = None if deadline is None else deadline - time.monotonic()
+                try:
+                    chunk = log.read_chunk(timeout=left)
+                except TimeoutError as error:
+                    job = self.status(job.id)
+                    raise JobWaitTimeout(
+                        "job {!r} did not end within {:g} s ({})".format(
+                            job.id, timeout, outcome(job)
+                        ),
+                        job=job,
+                    ) from error
+                if chunk is None:
+                    break
+                write(chunk)
+                if flush is not None:
+                    flush()
+                tail.feed(chunk)
+            return log.job or self.status(job.id)
+
+    def _read_tail(self, job: JobDescription, tail: "_Tail", cluster_name: Optional[str]) -> None:
+        """Read the last lines of a job that has ended: a help in an error, so it may not take long."""
+        finished_at = job.history.finished_at
+        since = finished_at - _TAIL_SPAN if finished_at is not None else None
+        deadline = time.monotonic() + _TAIL_PATIENCE
+        try:
+            with self.monitor(
+                job.id, cluster_name=cluster_name, since=since, separator=""
+            ) as log:
+                while True:
+                    chunk = log.read_chunk(timeout=max(0.0, deadline - time.monotonic()))
+                    if chunk is None:
+                        break
+                    tail.feed(chunk)
+        except TimeoutError:
+            pass  # what has come by now will do
+        except NeuroError as error:
+            tail.feed("(its log could not be read: {})".format(error).encode())
+
+    def interact(
+        self, id: str, cmd: Optional[str] = None, *, cluster_name: Optional[str] = None
+    ) -> Optional[int]:
+        """Make this terminal the job's terminal: run a command in it, or attach to it.
+
+        Each key goes to the job, Ctrl-C too. Ctrl-P Ctrl-Q leaves and the job goes on. The terminal
+        is as before afterwards, whatever happens. A job that was started without a terminal
+        keeps it that way: attached to it, lines are sent as they are entered and Ctrl-C leaves.
+
+        Args:
+            id: job id.
+            cmd: the command; None attaches to the job itself.
+            cluster_name: cluster of the job; None is the current one.
+
+        Returns:
+            The exit code of the command, or of the job where it attached; None after Ctrl-P Ctrl-Q.
+
+        Raises:
+            OSError: standard input or output is no terminal.
+            JobNotFound: there is no such job.
+            ResourceNotFound: the job is not running.
+            ConnectionFailed: the connection was lost; the job goes on.
+
+        Endpoint: ``GET {monitoring_url}/{id}/exec`` or ``/attach`` (WebSocket).
+        """
+        from ..terminal import interact, require_terminal
+
+        require_terminal()
+        if cmd is not None:
+            with self.exec(
+                id, cmd, tty=True, stdin=True, stdout=True, cluster_name=cluster_name
+            ) as stream:
+                return interact(stream, tty=True)
+        tty = self.status(id).container.tty
+        with self.attach(
+            id, tty=tty, stdin=True, stdout=True, stderr=not tty, cluster_name=cluster_name
+        ) as stream:
+            if interact(stream, tty=tty) is None:
+                return None
+        # The protocol says 0 at the end of each attached session: the job knows better.
+        return self.wait(id).history.exit_code
+
+
+class _InputWriter:
+    """Writes the input while the output is being read: the command may need both at once."""
+
+    def __init__(self, stream: "StdStream", data: bytes) -> None:
+        self._thread = threading.Thread(
+            target=self._run, args=(stream, data), name="neuro_sync-input", daemon=True
+        )
+        self._thread.start()
+
+    @staticmethod
+    def _run(stream: "StdStream", data: bytes) -> None:
+        try:
+            stream.write_in(data)
+        except (StreamClosed, NeuroError):
+            pass  # the command ended without reading all of it; how it ended is told by the reader
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+class _Tail:
+    """Keeps the last lines of a log."""
+
+    def __init__(self) -> None:
+        self._lines: Deque[bytes] = deque(maxlen=_TAIL_LINES)
+        self._partial = b""
+
+    def feed(self, chunk: bytes) -> None:
+        # A line without an end must not grow without one either.
+        *lines, partial = (self._partial + chunk).split(b"\n")
+        self._lines.extend(lines)
+        self._partial = partial[-4096:]
+
+    def lines(self) -> List[str]:
+        lines = [*self._lines, self._partial] if self._partial else list(self._lines)
+        return [line.decode("utf-8", "replace") for line in lines[-_TAIL_LINES:]]
+
+
+def _with_input(cmd: str, length: int) -> str:
+    return "sh -c {} {} {}".format(shlex.quote('head -c "$0" | "$@"'), length, cmd)
+
+
+def _collect(
+    stream: "StdStream", stdout: List[bytes], stderr: List[bytes], deadline: Optional[float]
+) -> int:
+    while True:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            message = stream.read_out(timeout=left)
+        except StdStreamError as error:
+            return error.exit_code
+        if message is None:
+            return 0
+        (stderr if message.fileno == 2 else stdout).append(message.data)
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
+    return ": " + lines[-1] if lines else ""
