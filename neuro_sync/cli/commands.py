@@ -1,0 +1,147 @@
+"""One function for each command; what it returns is the exit code."""
+
+import argparse
+import shlex
+import sys
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Optional, Tuple
+
+from ..jobs.outcome import outcome
+from ..models.jobs import JobStatus
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+__all__ = ["exec_", "kill", "local", "logs", "ls", "port_forward", "run", "top"]
+
+
+def local(arguments: argparse.Namespace) -> Optional[int]:
+    from ..local.__main__ import main
+
+    words = ["--port", str(arguments.port)]
+    if arguments.data_dir is not None:
+        words += ["--data-dir", arguments.data_dir]
+    return main(words)
+
+
+def run(client: "Client", arguments: argparse.Namespace) -> int:
+    parsed = client.parse.envs(arguments.env)
+    volumes = client.parse.volumes(arguments.volume)
+    job = client.jobs.start(
+        image=arguments.image,
+        preset_name=arguments.preset or next(iter(client.presets)),
+        command=_command(arguments.words),
+        name=arguments.name,
+        env=parsed.env,
+        secret_env=parsed.secret_env,
+        volumes=list(volumes.volumes),
+        secret_files=list(volumes.secret_files),
+        disk_volumes=list(volumes.disk_volumes),
+    )
+    print(job.id, file=sys.stdout if arguments.detach else sys.stderr)
+    if arguments.detach:
+        return 0
+    try:
+        _copy_log(client, job.id)
+    except KeyboardInterrupt:
+        print("the job goes on; to end it: kill {}".format(job.id), file=sys.stderr)
+        raise
+    ended = client.jobs.wait(job.id)
+    if ended.status is not JobStatus.SUCCEEDED:
+        print("{}: {}".format(ended.id, outcome(ended)), file=sys.stderr)
+    if ended.history.exit_code is not None:
+        return ended.history.exit_code
+    return 0 if ended.status is JobStatus.SUCCEEDED else 1
+
+
+def logs(client: "Client", arguments: argparse.Namespace) -> None:
+    _copy_log(client, client.jobs.status(arguments.job).id, timestamps=arguments.timestamps)
+
+
+def exec_(client: "Client", arguments: argparse.Namespace) -> Optional[int]:
+    id = client.jobs.status(arguments.job).id
+    command = _command(arguments.words)
+    if not command:
+        raise ValueError("no command given")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return client.jobs.interact(id, command)
+    # Not a terminal: what comes on standard input is the input of the command.
+    data = None if sys.stdin.isatty() else sys.stdin.buffer.read()
+    result = client.jobs.exec_run(id, command, input=data)
+    sys.stdout.buffer.write(result.stdout)
+    sys.stdout.flush()
+    sys.stderr.buffer.write(result.stderr)
+    return result.exit_code
+
+
+def top(client: "Client", arguments: argparse.Namespace) -> None:
+    row = "{:>8} {:>12} {:>6} {:>12}"
+    print(row.format("CPU", "MEMORY MiB", "GPU %", "GPU MiB"))
+    with client.jobs.top(client.jobs.status(arguments.job).id) as samples:
+        for sample in samples:
+            duty, memory = sample.gpu_duty_cycle, sample.gpu_memory
+            print(
+                row.format(
+                    "{:.2f}".format(sample.cpu),
+                    "{:.1f}".format(sample.memory),
+                    "-" if duty is None else duty,
+                    "-" if memory is None else "{:.0f}".format(memory),
+                ),
+                flush=True,
+            )
+
+
+def port_forward(client: "Client", arguments: argparse.Namespace) -> None:
+    id = client.jobs.status(arguments.job).id
+    with ExitStack() as stack:
+        for local_port, job_port in [_ports(text) for text in arguments.ports]:
+            forward = stack.enter_context(client.jobs.port_forward(id, local_port, job_port))
+            print("127.0.0.1:{} -> {}".format(forward.local_port, job_port), flush=True)
+        print("until Ctrl-C", flush=True)
+        threading.Event().wait()
+
+
+def ls(client: "Client", arguments: argparse.Namespace) -> None:
+    statuses = () if arguments.all else JobStatus.active_items()
+    row = "{:<40} {:<20} {:<10} {:<20} {}"
+    print(row.format("ID", "NAME", "STATUS", "CREATED", "IMAGE"))
+    with client.jobs.list(statuses=statuses, limit=arguments.limit, reverse=True) as jobs:
+        for job in jobs:
+            created = job.history.created_at
+            print(
+                row.format(
+                    job.id,
+                    job.name or "",
+                    job.status.value,
+                    "" if created is None else "{:%Y-%m-%d %H:%M:%S}".format(created),
+                    job.container.image,
+                )
+            )
+
+
+def kill(client: "Client", arguments: argparse.Namespace) -> None:
+    for job in arguments.jobs:
+        client.jobs.kill(job)
+        print(job)
+
+
+def _copy_log(client: "Client", id: str, timestamps: bool = False) -> None:
+    with client.jobs.monitor(id, timestamps=timestamps, separator="") as log:
+        for chunk in log:
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+
+
+def _command(words: "list[str]") -> Optional[str]:
+    if words[:1] == ["--"]:
+        words = words[1:]
+    # One word is a command line already, several are the words of one.
+    return " ".join(map(shlex.quote, words)) if len(words) > 1 else "".join(words) or None
+
+
+def _ports(text: str) -> Tuple[int, int]:
+    local_port, colon, job_port = text.partition(":")
+    if not (colon and local_port.isdigit() and job_port.isdigit()):
+        raise ValueError("{!r} is not LOCAL:JOB, two TCP ports as in 8080:80".format(text))
+    return int(local_port), int(job_port)

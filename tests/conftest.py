@@ -1,0 +1,86 @@
+"""The local platform for the tests, and checks that nothing is left behind."""
+
+import os
+import threading
+import time
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def platform():
+    """One local platform for all tests that leave its faults alone."""
+    from neuro_sync.local import LocalPlatform
+
+    with LocalPlatform() as platform:
+        yield platform
+
+
+@pytest.fixture
+def client(platform):
+    with platform.client() as client:
+        yield client
+
+
+@pytest.fixture
+def jobs(client):
+    return client.jobs
+
+
+@pytest.fixture
+def start(jobs):
+    """Starts small jobs, and kills what still runs after the test."""
+    started = []
+
+    def start(command, **options):
+        options.setdefault("image", "ubuntu")
+        options.setdefault("preset_name", "cpu-small")
+        job = jobs.start(command=command, **options)
+        started.append(job.id)
+        return job
+
+    yield start
+    for id in started:
+        jobs.kill(id)
+
+
+@pytest.fixture
+def running(start, jobs):
+    """A job that runs until the test is over."""
+    from neuro_sync import JobStatus
+
+    return jobs.wait(start("sleep 600").id, statuses={JobStatus.RUNNING}, timeout=30)
+
+
+@pytest.fixture
+def nothing_left():
+    """Fails where the test leaves a thread or a file descriptor behind."""
+    before = _threads(), _descriptors()
+    yield
+    deadline = time.monotonic() + 10
+    while True:
+        threads = _threads() - before[0]
+        descriptors = _descriptors() - before[1]
+        if not threads and not descriptors:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail("left behind: threads {}, descriptors {}".format(threads, descriptors))
+        time.sleep(0.02)
+
+
+def _threads():
+    return frozenset(threading.enumerate())
+
+
+def _descriptors():
+    if not os.path.isdir("/proc/self/fd"):
+        return frozenset()
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            continue  # the one of this listing itself
+        if target.startswith(("socket:", "pipe:")):
+            found.add((name, target))
+    return frozenset(found)

@@ -1,0 +1,140 @@
+"""A start with a key happens once, whatever gets lost on the way."""
+
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuro_sync.errors import BadGateway, ConnectionFailed, IllegalArgumentError, OutcomeUnknown
+from neuro_sync.jobs.starting import idempotency_tag, start_once
+from neuro_sync.models.jobs import JobStatus
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+
+
+def a_job(number, *, status=JobStatus.PENDING):
+    return SimpleNamespace(
+        id="job-{}".format(number),
+        status=status,
+        history=SimpleNamespace(created_at=NOON + timedelta(seconds=number)),
+    )
+
+
+class Server:
+    """Makes jobs, and loses answers as it is told."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)  # True: made and told; False: made, not told; else raised
+        self.jobs = []
+        self.pauses = []
+        self.starts = 0
+
+    def start(self):
+        self.starts += 1
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        job = a_job(len(self.jobs) + 10)
+        self.jobs.append(job)
+        if not answer:
+            raise OutcomeUnknown("no answer")
+        return job
+
+    def kill(self, id):
+        for job in self.jobs:
+            if job.id == id:
+                job.status = JobStatus.CANCELLED
+
+    def run(self, find=None):
+        return start_once(
+            self.start,
+            find or (lambda: list(self.jobs)),
+            self.kill,
+            attempts=3,
+            pause=self.pauses.append,
+        )
+
+
+def test_an_answered_start_is_sent_once():
+    server = Server(True)
+    assert server.run() is server.jobs[0]
+    assert server.starts == 1
+
+
+def test_a_job_that_is_there_is_returned_whatever_its_status():
+    server = Server()
+    server.jobs = [a_job(1, status=JobStatus.FAILED)]
+    assert server.run() is server.jobs[0]
+    assert server.starts == 0
+
+
+def test_a_job_whose_answer_got_lost_is_found_and_not_made_again():
+    server = Server(False, True)
+    assert server.run() is server.jobs[0]
+    assert server.starts == 1
+
+
+@pytest.mark.parametrize("lost", [OutcomeUnknown("cut"), BadGateway("502")])
+def test_a_start_that_never_arrived_is_sent_again(lost):
+    server = Server(lost, lost, True)
+    assert server.run() is server.jobs[0]
+    assert server.pauses == [1, 2]
+
+
+def test_when_nothing_is_found_after_all_tries_the_last_error_is_raised():
+    server = Server(*[OutcomeUnknown(str(n)) for n in range(3)])
+    with pytest.raises(OutcomeUnknown, match="2"):
+        server.run()
+    assert server.starts == 3
+
+
+def test_a_job_made_by_the_last_try_is_found():
+    server = Server(OutcomeUnknown("1"), OutcomeUnknown("2"), False)
+    assert server.run() is server.jobs[0]
+
+
+def test_a_refused_start_is_not_repeated():
+    server = Server(IllegalArgumentError("no credits"))
+    with pytest.raises(IllegalArgumentError, match="no credits"):
+        server.run()
+    assert server.starts == 1
+
+
+def test_of_two_jobs_made_at_one_moment_the_earliest_stays():
+    server = Server(True)
+    other = a_job(1)
+    looks = iter([[], None])
+
+    def find():
+        return [*server.jobs, other] if next(looks) is None else []
+
+    assert server.run(find) is other
+    assert server.jobs[0].status is JobStatus.CANCELLED
+    assert other.status is JobStatus.PENDING
+
+
+def test_a_started_job_is_returned_though_the_second_look_fails():
+    server = Server(True)
+    looks = iter([[], ConnectionFailed("gone")])
+
+    def find():
+        look = next(looks)
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+    assert server.run(find) is server.jobs[0]
+
+
+@given(st.text())
+def test_any_key_makes_a_tag_that_the_platform_takes(key):
+    tag = idempotency_tag(key)
+    assert tag == idempotency_tag(key)
+    assert 1 <= len(tag) <= 256
+    assert not any(character.isspace() for character in tag)
+
+
+def test_keys_of_surrogates_are_keys_too():
+    assert idempotency_tag("\ud800") != idempotency_tag("\udfff")
