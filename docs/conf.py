@@ -1,0 +1,25 @@
+"""Sphinx settings; ``sphinx-build -W docs docs/_build`` builds the pages."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.abspath(".."))
+
+from neuro_sync import __version__
+
+project = "neuro_sync"
+author = "The neuro_sync developers"
+copyright = "2026, " + author
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "neuro_sync"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+nitpicky = False
