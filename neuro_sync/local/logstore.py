@@ -1,9 +1,9 @@
 """A job's output on disk: the bytes as they came, and beside them when they came.
 
-``output`` holds the bytes and nothing else. ``index`` has a record for each piece: where it is, when it
-was received (nanoseconds since the epoch), which stream it came from, and marks for the start of a
-container and for the place where the log was cut. Bytes are written before their record: what has a
-record is there.
+``output`` holds the bytes and nothing else. ``index`` has a record for each piece: where it is,
+when it was received (nanoseconds since the epoch), which stream it came from, and marks for the
+start of a container and for the place where the log was cut. Bytes are written before their
+record: what has a record is there.
 
 The lines of a piece have distinct times: the piece's own, and a nanosecond more for each line.
 """
@@ -51,8 +51,8 @@ class LogFiles:
     def _opened(self) -> bool:
         if self._index is None:
             try:
-                self._output = open(os.path.join(self.directory, "output"), "rb", buffering=0)
-                self._index = open(os.path.join(self.directory, "index"), "rb", buffering=0)
+                self._output = open(os.path.join(self.directory, "output"), "rb", buffering=0)  # noqa: SIM115
+                self._index = open(os.path.join(self.directory, "index"), "rb", buffering=0)  # noqa: SIM115
             except FileNotFoundError:
                 self.close()
                 return False
@@ -88,7 +88,8 @@ class LogFiles:
         return os.pread(self._output.fileno(), length, offset)
 
     def find_time(self, time_ns: int) -> int:
-        """The number of the last record that is not later than ``time_ns``; 0 where all are later."""
+        """The number of the last record that is not later than ``time_ns``; 0 where all are
+        later."""
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
@@ -103,10 +104,10 @@ class LogWriter:
     """Appends to the log in ``directory``, for one container; there is one writer at a time.
 
     Args:
-        limit: bytes on disk, the records included; what comes after them is dropped, and the log says
-            so where it was cut.
-        on_failure: told, once, why the log cannot be written any more (a full disk). Output is dropped
-            from there on: the job itself goes on.
+        limit: bytes on disk, the records included; what comes after them is dropped, and the log
+            says so where it was cut.
+        on_failure: told, once, why the log cannot be written any more (a full disk). Output is
+            dropped from there on: the job itself goes on.
     """
 
     def __init__(
@@ -121,8 +122,8 @@ class LogWriter:
         self._limit = limit
         self._on_failure = on_failure
         self._clock = clock
-        self._output = open(os.path.join(directory, "output"), "ab", buffering=0)
-        self._index = open(os.path.join(directory, "index"), "ab", buffering=0)
+        self._output = open(os.path.join(directory, "output"), "ab", buffering=0)  # noqa: SIM115
+        self._index = open(os.path.join(directory, "index"), "ab", buffering=0)  # noqa: SIM115
         self._last_ns = 0
         self._in_line = False
         self.position = 0
@@ -131,7 +132,8 @@ class LogWriter:
         self._continue(directory)
 
     def _continue(self, directory: str) -> None:
-        """Takes up the log of earlier containers; drops what a killed writer left without a record."""
+        """Takes up the log of earlier containers; drops what a killed writer left without a
+        record."""
         files = LogFiles(directory)
         try:
             self._records = len(files)

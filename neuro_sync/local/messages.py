@@ -1,7 +1,7 @@
 """JSON messages that carry open files, over a Unix stream socket.
 
-The platform talks to the launcher, and to the supervisor of each job, in these: four bytes of length,
-one byte that says how many file descriptors come along, and a JSON object.
+The platform talks to the launcher, and to the supervisor of each job, in these: four bytes of
+length, one byte that says how many file descriptors come along, and a JSON object.
 """
 
 import array

@@ -1,8 +1,8 @@
 """Jobs as processes of this machine: starting them, and a handle on those that run.
 
 Each container of a job is a process in a session of its own below a supervisor (see `supervisor`),
-which is forked from one small process started here. The platform itself never forks, reads no output
-and waits for no process: it exchanges messages with the supervisors.
+which is forked from one small process started here. The platform itself never forks, reads no
+output and waits for no process: it exchanges messages with the supervisors.
 """
 
 import asyncio
@@ -117,8 +117,9 @@ class Command:
         self.ended: "asyncio.Future[JobExit]" = asyncio.get_event_loop().create_future()
 
     def hang_up(self) -> None:
-        """Sends SIGHUP to its process group."""
-        self._job._order({"order": "hangup", "number": self.number})
+        """Sends SIGHUP to its process group, if it has not ended."""
+        if not self.ended.done():
+            self._job._order({"order": "hangup", "number": self.number})
 
 
 class RunningJob:
@@ -126,15 +127,18 @@ class RunningJob:
 
     Attributes:
         pid: of the job's first process, the leader of its session and process group.
+        supervisor: the process id of its parent, which is the ancestor of all that it starts.
         started_at: when it was started.
         tty: whether it has a terminal.
-        stdin: the file that its standard input is written to (non-blocking); with `tty` its terminal.
+        stdin: the file that its standard input is written to (non-blocking); with `tty` its
+            terminal.
     """
 
     def __init__(self, spec: JobSpec, channel: socket.socket, stdin: int, feed: LogFeed) -> None:
         self.spec = spec
         self.tty = spec.tty
         self.pid = 0
+        self.supervisor = 0
         self.started_ns = 0
         self.stdin = stdin
         self._feed = feed
@@ -176,8 +180,8 @@ class RunningJob:
         return await asyncio.shield(self._exit)
 
     async def terminate(self, grace: float) -> None:
-        """Asks the job's process group to end (SIGTERM), kills all of it after ``grace`` seconds, and
-        waits until it has ended."""
+        """Asks the job's process group to end (SIGTERM), kills all of it after ``grace`` seconds,
+        and waits until it has ended."""
         self._order({"order": "terminate", "grace": grace})
         await self.wait()
 
@@ -229,6 +233,7 @@ class RunningJob:
             self._feed.announce()
         elif event == "started":
             self.pid = body["pid"]
+            self.supervisor = body["supervisor"]
             self._start(body["time_ns"])
         elif event == "ended":
             command = self._commands.pop(body["number"], None)
@@ -294,8 +299,8 @@ class Runner:
     async def start(self, spec: JobSpec) -> RunningJob:
         """Starts the job's next container.
 
-        A program that is missing is no error here: the container runs and ends at once with the reason
-        ContainerCannotRun.
+        A program that is missing is no error here: the container runs and ends at once with the
+        reason ContainerCannotRun.
 
         Raises:
             LaunchError: what the job needs is not there.
@@ -325,7 +330,7 @@ class Runner:
         container = dict(spec.container)
         if spec.working_dir is not None:
             container["working_dir"] = spec.working_dir
-        env = _base_environment(str(work), spec.tty)
+        env = _base_environment(str(work))
         env.update(spec.env)
         env.update(self._sandbox.secret_env(container))
         view, directory = self._sandbox.prepare(container, str(work))
@@ -404,17 +409,14 @@ def _words(text: Optional[str]) -> List[str]:
     return shlex.split(text) if text else []
 
 
-def _base_environment(home: str, tty: bool) -> Dict[str, str]:
+def _base_environment(home: str) -> Dict[str, str]:
     """What any container's program can count on; nothing else of the platform's own environment.
 
-    The Python that runs the platform comes first in the path: what a job calls ``python`` has what is
-    installed beside neuro_sync.
+    The Python that runs the platform comes first in the path: what a job calls ``python`` has what
+    is installed beside neuro_sync.
     """
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
-    env = {"PATH": path, "HOME": home, "LANG": "C.UTF-8"}
-    if tty:
-        env["TERM"] = "xterm"
-    return env
+    return {"PATH": path, "HOME": home, "LANG": "C.UTF-8"}
 
 
 def _standard_input(tty: bool) -> Tuple[int, List[int]]:

@@ -4,11 +4,12 @@ Volumes, disks and secrets are files below the platform's data directory::
 
     storage/<org>/<project>/<path>      storage://<cluster>/<org>/<project>/<path>
     disks/<org>/<project>/<id>          disk://<cluster>/<org>/<project>/<id>
-    secrets/<org>/<project>/<name>      secret://<cluster>/<org>/<project>/<name>: its bytes are the secret
+    secrets/<org>/<project>/<name>      secret://<cluster>/<org>/<project>/<name>
 
-Storage and disks come into being when they are mounted first. A secret is put there by its owner, as a
-file; a job that asks for one that is missing does not start. `bubblewrap
-<https://github.com/containers/bubblewrap>`_ mounts them into the job's own view of the file system.
+Storage and disks come into being when they are mounted first. A secret is a file that its owner
+puts there; a job that asks for one that is missing does not start. `bubblewrap
+<https://github.com/containers/bubblewrap>`_ mounts them into the job's own view of the file
+system.
 """
 
 import os
@@ -64,8 +65,8 @@ def missing_reason(container: Mapping[str, Any]) -> Optional[str]:
     if not wants or shutil.which(_PROGRAM):
         return None
     return (
-        "this job needs {}, which the local platform mounts with bubblewrap: the program '{}' is not "
-        "installed on this machine (its package is mostly called 'bubblewrap')"
+        "this job needs {}, which the local platform mounts with bubblewrap: the program '{}' is "
+        "not installed on this machine (its package is mostly called 'bubblewrap')"
     ).format(" and ".join(wants), _PROGRAM)
 
 
@@ -149,8 +150,8 @@ def _directory_mount(item: Mapping[str, Any], source: pathlib.Path) -> Mount:
 def arguments(mounts: Sequence[Mount]) -> List[str]:
     """Bubblewrap's arguments for this machine's file system with ``mounts`` in it.
 
-    Nothing is made on the machine for a target that it does not have: the directory that lacks it is
-    replaced, in the job's view alone, by one in memory with the same entries and the target.
+    Nothing is made on the machine for a target that it does not have: the directory that lacks it
+    is replaced, in the job's view alone, by one in memory with the same entries and the target.
 
     Raises:
         OSError: a directory that would have to be replaced cannot be read, or is too large.

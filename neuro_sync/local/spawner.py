@@ -1,7 +1,8 @@
 """Starts the supervisors of jobs: one small process, from which forking is cheap.
 
-The platform runs it with ``python -S -E -c`` (see `runner`) and sends it a message for each container
-to start; it answers nothing, the supervisor that it forks does. It ends when the platform has gone.
+The platform runs it with ``python -S -E -c`` (see `runner`) and sends it a message for each
+container to start; it answers nothing, the supervisor that it forks does. It ends when the
+platform has gone.
 """
 
 import gc
@@ -25,7 +26,7 @@ def main(file: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_IGN)  # of SIGCHLD: the system reaps the supervisors
     gc.collect()
-    gc.freeze()  # objects that stay are left alone by the children's collections: their pages stay shared
+    gc.freeze()  # a child's collector leaves these objects alone: their pages stay shared
     requests = MessageReader(sock)
     while True:
         messages = requests.receive()

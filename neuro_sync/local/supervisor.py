@@ -1,9 +1,9 @@
 """The small process that watches one job: its parent, its log writer, and its executioner.
 
 One supervisor is forked for each container of a job (see `spawner`). It starts the job's program,
-writes what that prints to the log, runs the commands of ``exec`` beside it, and when the program has
-ended, by itself or by order, ends whatever it has left running. When the platform goes away, however
-that happens, the socket between them closes and the supervisor kills the job.
+writes what that prints to the log, runs the commands of ``exec`` beside it, and when the program
+has ended, by itself or by order, ends whatever it has left running. When the platform goes away,
+however that happens, the socket between them closes and the supervisor kills the job.
 """
 
 import errno
@@ -83,7 +83,14 @@ class Supervisor:
         except ProgramError as error:
             self._finish(error.exit_code, "ContainerCannotRun", error.description, started)
             return
-        self._say({"event": "started", "pid": self._pid, "time_ns": started})
+        self._say(
+            {
+                "event": "started",
+                "pid": self._pid,
+                "supervisor": os.getpid(),
+                "time_ns": started,
+            }
+        )
         next_look = time.monotonic() + _MEMORY_PERIOD
         while self._status is None:
             for key, _ in self._selector.select(self._patience(next_look)):
@@ -120,9 +127,12 @@ class Supervisor:
                 os.close(file)
 
     def _program(self, argv: List[str], stdio: Stdio, tty: bool) -> int:
+        env = dict(self._spec["env"])
+        if tty:
+            env.setdefault("TERM", "xterm")
         return start_program(
             argv,
-            self._spec["env"],
+            env,
             stdio,
             directory=self._spec["directory"],
             tty=tty,
@@ -166,8 +176,8 @@ class Supervisor:
         return True
 
     def _drain(self) -> None:
-        """Copies what is left. All writers are dead, so an empty pipe stays empty; one that a process
-        outside of the job holds open is not waited for."""
+        """Copies what is left. All writers are dead, so an empty pipe stays empty; one that a
+        process outside of the job holds open is not waited for."""
         for key in list(self._selector.get_map().values()):
             if key.fd == self._channel.fileno() or key.data == self._reap:
                 continue

@@ -1,4 +1,5 @@
-"""A job's own view of the file system: a mount namespace that bubblewrap makes and `cat` keeps open.
+"""A job's own view of the file system: a mount namespace that bubblewrap makes and `cat` keeps
+open.
 
 The job's program is not a child of ``bwrap``, which would stand between it and its signals, its
 terminal and its exit code. It enters the namespace by itself, and so do the commands of ``exec``.
@@ -53,7 +54,9 @@ class View:
     @classmethod
     def _await(cls, holder: "subprocess.Popen[bytes]", info: int) -> "View":
         """What comes back from `cat` says that every mount is in its place."""
-        assert holder.stdin is not None and holder.stdout is not None and holder.stderr is not None
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stderr is not None
         with os.fdopen(info, "rb") as lines:
             try:
                 holder.stdin.write(_READY)
