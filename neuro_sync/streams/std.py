@@ -1,0 +1,190 @@
+"""The standard streams of a command or a job."""
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Deque, Iterable, List, Optional
+
+from ..errors import ConnectionFailed, ProtocolError, StdStreamError, StreamClosed
+from ..models.messages import Message
+from ..transport.ws import WsClosed
+from ..wire import channels
+from .reader import OneReader, Reader, close_text
+
+if TYPE_CHECKING:
+    from ..transport.ws import WsConnection
+
+__all__ = ["StdStream"]
+
+_log = logging.getLogger(__name__)
+
+_CHUNK = 64 * 1024
+
+
+class StdStream:
+    """Standard input, output and error of a command that runs in a job, or of the job itself.
+
+    An iterator over the output and a context manager::
+
+        with jobs.exec(job.id, "cat", stdin=True, stdout=True) as stream:
+            stream.write_in(b"hello\\n")
+            message = stream.read_out()     # Message(fileno=1, data=b"hello\\n")
+
+    One thread may read while others write. Data arrives in pieces that mean nothing.
+    """
+
+    def __init__(self, conn: "WsConnection") -> None:
+        self._conn = conn
+        self._reader = Reader(lambda: conn)
+        self._one_reader = OneReader()
+        # All of one write comes before any of another.
+        self._write_lock = threading.Lock()
+        self._messages: Deque[Message] = deque()
+        self._exit: Optional[channels.ExitStatus] = None
+        self._failure: Optional[BaseException] = None
+        self._ended = False
+        self._told = False
+
+    @property
+    def exit_code(self) -> Optional[int]:
+        """The exit code of the command; None as long as it is not known."""
+        return None if self._exit is None else self._exit.exit_code
+
+    def read_out(self, timeout: Optional[float] = None) -> Optional[Message]:
+        """Read the next piece of output.
+
+        Args:
+            timeout: seconds to wait for one; None: no limit.
+
+        Returns:
+            ``Message(fileno, data)``, fileno 1 for the output and 2 for errors, or None at the end,
+            also after :meth:`close`.
+
+        Raises:
+            StdStreamError: all output was read, and the exit code is not 0. Raised once, then
+                comes None.
+            ConnectionFailed: all that came was read, and how the command ended is not known.
+            TimeoutError: nothing came in time; nothing is lost.
+            ConcurrentRead: another thread is reading.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._one_reader:
+            while not self._reader.closed:
+                if self._messages:
+                    return self._messages.popleft()
+                if self._ended:
+                    self._tell_end()
+                    return None
+                left = None if deadline is None else deadline - time.monotonic()
+                frames = self._reader.get(left)
+                if frames is not None:
+                    self._take(frames)
+                elif not self._reader.closed:
+                    self._end(self._reader.error)
+            self._reader.check_process()
+            return None
+
+    def write_in(self, data: bytes) -> None:
+        """Write to the standard input, all of it; no data sends nothing.
+
+        It blocks while the command does not read. There is no way to end the input: the protocol
+        has none.
+
+        Raises:
+            StreamClosed: the session has ended or was closed; the data is not sent.
+        """
+        view = memoryview(data).cast("B")
+        with self._write_lock:
+            for start in range(0, len(view), _CHUNK):
+                self._send(channels.encode(channels.STDIN, bytes(view[start : start + _CHUNK])))
+
+    def resize(self, h: int, w: int) -> None:
+        """Tell the size of the terminal: rows and columns.
+
+        Raises:
+            StreamClosed: the session has ended or was closed.
+        """
+        self._send(channels.encode_resize(h, w))
+
+    def close(self) -> None:
+        """End the session, from any thread, at any time. The command is not killed by it."""
+        self._reader.close()
+
+    def _send(self, frame: bytes) -> None:
+        self._reader.check_process()
+        if self._exit is not None or self._reader.over:
+            raise StreamClosed("the session has ended: nothing can be written")
+        self._conn.send(frame)
+
+    def _take(self, frames: Iterable[bytes]) -> None:
+        pieces: List[memoryview] = []
+        fileno = 0
+        for frame in frames:
+            if len(frame) < 2:
+                continue  # sent right after connecting, and not the end of anything
+            channel = frame[0]
+            if channel not in (channels.STDOUT, channels.STDERR):
+                self._take_other(frame)
+                continue
+            if channel != fileno:
+                self._flush(fileno, pieces)
+                fileno = channel
+            pieces.append(memoryview(frame)[1:])
+        self._flush(fileno, pieces)
+
+    def _flush(self, fileno: int, pieces: List[memoryview]) -> None:
+        if pieces:
+            self._messages.append(Message(fileno, b"".join(pieces)))
+            pieces.clear()
+
+    def _take_other(self, frame: bytes) -> None:
+        channel, payload = channels.split(frame)
+        if channel != channels.EXIT:
+            _log.debug("a frame of the unknown channel %d is ignored", channel)
+            return
+        try:
+            self._exit = channels.parse_exit(payload)
+        except ProtocolError as error:
+            self._failure = error
+
+    def _end(self, error: Optional[BaseException]) -> None:
+        self._ended = True
+        if error is not None and not isinstance(error, (WsClosed, ConnectionFailed)):
+            self._failure = error
+        elif self._exit is None and self._failure is None:
+            if isinstance(error, ConnectionFailed):
+                self._failure = error
+            else:
+                self._failure = ConnectionFailed(
+                    "the session was ended without an exit code{}".format(close_text(error))
+                )
+
+    def _tell_end(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._exit is not None and self._exit.exit_code != 0 and not self._told:
+            self._told = True
+            raise StdStreamError(self._exit.exit_code, self._exit.message or "")
+
+    def __iter__(self) -> "StdStream":
+        return self
+
+    def __next__(self) -> Message:
+        message = self.read_out()
+        if message is None:
+            raise StopIteration
+        return message
+
+    def __enter__(self) -> "StdStream":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._exit is not None:
+            state = "ended with {}".format(self._exit.exit_code)
+        else:
+            state = "ended" if self._reader.over else "open"
+        return "<StdStream {}>".format(state)

@@ -1,0 +1,133 @@
+"""What a job uses, sample by sample."""
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any, Callable, Deque, Mapping, Optional
+
+from ..errors import ConnectionFailed, ProtocolError, ResourceNotFound, ServerError
+from ..transport.ws import WsClosed
+from .reader import OneReader, Reader, close_text
+
+if TYPE_CHECKING:
+    from ..models.telemetry import JobTelemetry
+    from ..transport.ws import WsConnection
+
+__all__ = ["TelemetryStream"]
+
+_ORDERLY = (1000, 1005)
+_INTERNAL_ERROR = 1011
+
+
+class TelemetryStream:
+    """The telemetry of a job, about one sample a second until it ends.
+
+    An iterator and a context manager. Under ``with`` the connection is made, and its errors raised,
+    on entry; otherwise at the first sample.
+
+    Args:
+        dial: makes the connection; called in another thread.
+        decode: makes a sample of the JSON object of a frame.
+        poll_job: tells the job, where the server ends the stream: with it, an end while the job
+            goes on is an error.
+    """
+
+    def __init__(
+        self,
+        dial: "Callable[[], WsConnection]",
+        decode: "Callable[[Mapping[str, Any]], JobTelemetry]",
+        poll_job: Optional[Callable[[], Any]] = None,
+    ) -> None:
+        self._dial = dial
+        self._decode = decode
+        self._poll_job = poll_job
+        self._one_reader = OneReader()
+        self._reader: Optional[Reader] = None
+        self._frames: Deque[bytes] = deque()
+        self._sampled = False
+        self._over = False
+
+    def __iter__(self) -> "TelemetryStream":
+        return self
+
+    def __next__(self) -> "JobTelemetry":
+        """Wait for the next sample.
+
+        Raises:
+            ResourceNotFound: the job ended without a single sample.
+            ServerError: the server could not collect the figures.
+            ConnectionFailed: the connection was lost.
+            ConcurrentRead: another thread is reading.
+        """
+        with self._one_reader:
+            while not self._over:
+                if self._frames:
+                    self._sampled = True
+                    return self._decode(_sample(self._frames.popleft()))
+                reader = self._open()
+                frames = reader.get()
+                if frames is not None:
+                    self._frames.extend(frame for frame in frames if frame)
+                else:
+                    self._end(reader)
+            raise StopIteration
+
+    def _open(self) -> Reader:
+        if self._reader is None:
+            self._reader = Reader(self._dial)
+            if self._over:  # close() in another thread came in between
+                self._reader.close()
+        return self._reader
+
+    def _end(self, reader: Reader) -> None:
+        self._over = True
+        if reader.closed:
+            return
+        error = reader.error
+        if not isinstance(error, WsClosed):
+            raise error
+        if error.code == _INTERNAL_ERROR:
+            raise ServerError(
+                "the server could not collect the telemetry: {}".format(error.reason or "no reason")
+            )
+        if error.code not in _ORDERLY:
+            raise ConnectionFailed("the server ended the telemetry{}".format(close_text(error)))
+        job = None if self._poll_job is None else self._poll_job()
+        if job is not None and not job.status.is_finished:
+            raise ConnectionFailed(
+                "the server ended the telemetry though the job goes on (it is {})".format(
+                    job.status.value
+                )
+            )
+        if not self._sampled:
+            raise ResourceNotFound("the job is not running: there is no telemetry of it")
+
+    def __enter__(self) -> "TelemetryStream":
+        if not self._over:
+            reader = self._open()
+            if not reader.opened():
+                self._end(reader)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream, from any thread, at any time."""
+        self._over = True
+        self._frames.clear()
+        if self._reader is not None:
+            self._reader.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._over else "new" if self._reader is None else "open"
+        return "<TelemetryStream {}>".format(state)
+
+
+def _sample(frame: bytes) -> Mapping[str, Any]:
+    try:
+        sample = json.loads(frame.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("a telemetry frame is not JSON: {!r}".format(frame[:100])) from error
+    if not isinstance(sample, dict):
+        raise ProtocolError("a telemetry frame is no JSON object: {!r}".format(frame[:100]))
+    return sample

@@ -1,0 +1,101 @@
+"""Lines of a log as the server sends them: a time stamp, a space, the line.
+
+The stamps of one and the same line differ: nine digits where it is sent live, six, three or none
+where it comes from an archive. Only their milliseconds can be compared, and those to within one.
+"""
+
+import calendar
+import re
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple, Optional
+
+__all__ = ["Stamp", "digest", "digester", "may_become_stamp", "read_stamp", "strip_stamps"]
+
+_STAMP = re.compile(
+    rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-]\d\d):?(\d\d)|()) ", re.ASCII
+)
+_LONGEST_STAMP = 48
+_DIGEST_SIZE = 8
+# As far as the minute: lines of one block seldom differ in it.
+_MINUTE = 17
+
+
+class Stamp(NamedTuple):
+    """The time stamp at the start of a line.
+
+    Attributes:
+        text: as the server wrote it.
+        ms: milliseconds since the epoch, cut off.
+        width: how many bytes it takes, the space behind it included.
+        zoned: False where it names no zone, which only one kind of archive does; it is UTC then.
+    """
+
+    text: str
+    ms: int
+    width: int
+    zoned: bool
+
+
+def read_stamp(line: bytes) -> Optional[Stamp]:
+    """The stamp that a line starts with, or None."""
+    match = _STAMP.match(line)
+    if match is None:
+        return None
+    second, fraction, hours, minutes, unzoned = match.groups()
+    epoch = _epoch(second)
+    if epoch is None:
+        return None
+    if hours is not None:
+        offset = abs(int(hours)) * 3600 + int(minutes) * 60
+        epoch += offset if hours.startswith(b"-") else -offset
+    ms = epoch * 1000 + (int((fraction + b"00")[:3]) if fraction else 0)
+    width = match.end()
+    return Stamp(line[: width - 1].decode("ascii"), ms, width, unzoned is None)
+
+
+@lru_cache(maxsize=256)
+def _epoch(second: bytes) -> Optional[int]:
+    parts = [int(part) for part in re.split(rb"[-T:]", second)]
+    month, day, hour, minute = parts[1:5]
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60):
+        return None
+    try:
+        return calendar.timegm((*parts, 0, 0, 0))
+    except ValueError:  # no such day or year
+        return None
+
+
+def may_become_stamp(start: bytes) -> bool:
+    """Whether the start of a line can be that of a stamp whose rest has not come yet."""
+    return len(start) < _LONGEST_STAMP and b" " not in start and start[:1].isdigit()
+
+
+def strip_stamps(lines: bytes) -> bytes:
+    """Complete lines without their stamps; a line that has none stays as it is."""
+    split = lines.split(b"\n")
+    match = _STAMP.match(split[0])
+    if match is not None:
+        # In most blocks all stamps are of one minute and one width. Two sets are the least that
+        # finds out, and a slice costs a fifth of a match.
+        width = match.end()
+        if {line[:_MINUTE] for line in split} <= {lines[:_MINUTE], b""} and {
+            line[width - 2 : width] for line in split
+        } <= {lines[width - 2 : width], b""}:
+            return b"\n".join([line[width:] for line in split])
+    return b"\n".join([_strip_stamp(line) for line in split])
+
+
+def _strip_stamp(line: bytes) -> bytes:
+    match = _STAMP.match(line)
+    return line if match is None else line[match.end() :]
+
+
+def digest(content: bytes) -> bytes:
+    """What is kept of a line to know it again."""
+    return blake2b(content, digest_size=_DIGEST_SIZE).digest()
+
+
+def digester() -> "blake2b":
+    """The same for a line that comes in pieces."""
+    return blake2b(digest_size=_DIGEST_SIZE)

@@ -1,0 +1,337 @@
+"""Where a reader of a log is: what it needs to go on behind that place, and the cursor as a text.
+
+A server can be asked for a log since a moment, never since a line. So a position keeps what was
+delivered last: all lines of the last milliseconds, by time and content, and how far a line without
+an end was delivered.
+"""
+
+import base64
+import json
+from collections import Counter, deque
+from datetime import datetime, timezone
+from typing import Any, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from .loglines import Stamp, digest, digester, read_stamp
+
+__all__ = ["TOLERANCE", "OpenLine", "Position", "Tail", "decode_cursor", "encode_cursor"]
+
+# How far the time of a line may differ between two sources, in milliseconds.
+TOLERANCE = 1
+_WINDOW = 2 * TOLERANCE
+_VERSION = 1
+
+LineKey = Tuple[int, bytes]
+
+
+class OpenLine:
+    """The last line, as long as its end has not come: it was delivered so far."""
+
+    def __init__(self, ms: int, text: str, zoned: bool) -> None:
+        self.ms = ms
+        self.text = text
+        self.zoned = zoned
+        self.size = 0
+        self._digester = digester()
+        self._digest: Optional[bytes] = None
+
+    @classmethod
+    def restored(cls, ms: int, text: str, zoned: bool, size: int, digest: bytes) -> "OpenLine":
+        """An open line from a cursor: it can be found again, not extended."""
+        line = cls(ms, text, zoned)
+        line.size = size
+        line._digest = digest
+        return line
+
+    @property
+    def digest(self) -> bytes:
+        return self._digester.digest() if self._digest is None else self._digest
+
+    def extend(self, content: bytes) -> None:
+        self.size += len(content)
+        self._digester.update(content)
+
+    def begins(self, content: bytes) -> bool:
+        """Whether a line of that content goes on where this one stops."""
+        return len(content) >= self.size and digest(content[: self.size]) == self.digest
+
+
+class _Line(NamedTuple):
+    """A complete line of which only the digest is kept."""
+
+    ms: int
+    text: str
+    zoned: bool
+    digest: bytes
+
+
+class Position(NamedTuple):
+    """A place in a log, behind the last line that was delivered.
+
+    Attributes:
+        ms: time of the last complete line, in milliseconds; None: there was none with a time.
+        text: its time stamp as the server wrote it.
+        zoned: whether that has a zone.
+        known_from: before that time lines were delivered of which nothing is kept; None: all are.
+        lines: how often each line of that time and digest was delivered.
+        folded: how many more lines of a time were delivered.
+        open: the line that was delivered in part, or None.
+        divided: the separator was delivered.
+    """
+
+    ms: Optional[int] = None
+    text: str = ""
+    zoned: bool = True
+    known_from: Optional[int] = None
+    lines: Mapping[LineKey, int] = {}
+    folded: Mapping[int, int] = {}
+    open: Optional[OpenLine] = None
+    divided: bool = False
+
+    @property
+    def since(self) -> Optional[datetime]:
+        """What to ask the server for: a whole second, as the live part of a log knows no less.
+
+        Only one archive writes stamps without a zone, and that one finds its files by the minute.
+        """
+        ms, zoned = self.ms, self.zoned
+        if ms is None:
+            if self.open is None or not self.open.text:
+                return None
+            ms, zoned = self.open.ms, self.open.zoned
+        unit = 1 if zoned else 60
+        return datetime.fromtimestamp((ms - _WINDOW) // 1000 // unit * unit, timezone.utc)
+
+
+class Tail:
+    """The last lines that were delivered.
+
+    It keeps them as they came and looks into them only when a position is asked for, so that in a
+    log without a break each block costs next to nothing.
+    """
+
+    # Enough to know again lines that come late; more only where the last milliseconds have more.
+    SOFT = 256 * 1024
+    HARD = 4 * 2**20
+
+    def __init__(self, position: Optional[Position] = None) -> None:
+        self._base = position if position is not None else Position()
+        self._blocks: Deque[Union[bytes, _Line]] = deque()
+        self._size = 0
+        self._trimmed = False
+        self._folded: Dict[int, int] = {}
+
+    def append(self, block: bytes) -> None:
+        """Add complete lines, with their stamps."""
+        if len(block) > 2 * self.SOFT:
+            # So that the greater part of it can be forgotten.
+            cut = block.rfind(b"\n", 0, len(block) - self.SOFT) + 1
+            if cut:
+                self._add(block[:cut])
+                block = block[cut:]
+        self._add(block)
+
+    def append_open(self, line: OpenLine) -> None:
+        """Add a line that came in pieces, now that its end has come."""
+        self._blocks.append(_Line(line.ms, line.text, line.zoned, line.digest))
+        self._size += 64
+        if self._size > 2 * self.SOFT:
+            self._trim()
+
+    @property
+    def last_ms(self) -> Optional[int]:
+        """Time of the last line, in milliseconds."""
+        return _last_ms(self._blocks[-1]) if self._blocks else self._base.ms
+
+    def _add(self, block: bytes) -> None:
+        self._blocks.append(block)
+        self._size += len(block)
+        if self._size > 2 * self.SOFT:
+            self._trim()
+
+    def _trim(self) -> None:
+        blocks = self._blocks
+        window: Optional[int] = None
+        while len(blocks) > 1 and self._size - _cost(blocks[0]) >= self.SOFT:
+            if window is None:
+                last = _last_ms(blocks[-1])
+                window = (last if last is not None else 0) - _WINDOW
+            following = _first_ms(blocks[1])
+            if following is None or following >= window:
+                # The block may have lines that a server would send again, mixed with new ones.
+                if self._size <= self.HARD:
+                    return
+                self._fold(blocks[0], window)
+            self._size -= _cost(blocks.popleft())
+            self._trimmed = True
+
+    def _fold(self, block: Union[bytes, _Line], window: int) -> None:
+        self._folded = {ms: count for ms, count in self._folded.items() if ms >= window}
+        first, last = _first_ms(block), _last_ms(block)
+        if first is not None and first == last and isinstance(block, bytes):
+            self._folded[first] = self._folded.get(first, 0) + block.count(b"\n")
+            return
+        for line in _lines(block):
+            if line.ms >= window:
+                self._folded[line.ms] = self._folded.get(line.ms, 0) + 1
+
+    def position(self, without: int = 0, only_window: bool = False) -> Position:
+        """The position behind the last line.
+
+        Args:
+            without: leave out so many of the last lines, which were not delivered after all.
+            only_window: keep only what has to be known to go on, as for a cursor.
+        """
+        base = self._base
+        kept: List[_Line] = []
+        for block in self._blocks:
+            kept.extend(_lines(block))
+        if without:
+            del kept[-without:]
+        lines: Dict[LineKey, int] = Counter((line.ms, line.digest) for line in kept)
+        known_from = base.known_from
+        folded: Mapping[int, int] = self._folded
+        if self._trimmed:
+            known_from = kept[0].ms if kept else known_from
+        else:
+            for key, count in base.lines.items():
+                lines[key] = lines.get(key, 0) + count
+            folded = base.folded
+        newest = max(kept, key=lambda line: line.ms) if kept else None
+        if newest is None or (base.ms is not None and base.ms > newest.ms):
+            position = base._replace(known_from=known_from, lines=lines, folded=folded, open=None)
+        else:
+            position = base._replace(
+                ms=newest.ms,
+                text=newest.text,
+                zoned=newest.zoned,
+                known_from=known_from,
+                lines=lines,
+                folded=folded,
+                open=None,
+            )
+        return _narrowed(position) if only_window else position
+
+
+def _narrowed(position: Position) -> Position:
+    if position.ms is None:
+        return position
+    start = position.ms - _WINDOW
+    known_from = position.known_from
+    return position._replace(
+        known_from=start if known_from is None else max(start, known_from),
+        lines={key: count for key, count in position.lines.items() if key[0] >= start},
+        folded={ms: count for ms, count in position.folded.items() if ms >= start},
+    )
+
+
+def _cost(block: Union[bytes, _Line]) -> int:
+    return len(block) if isinstance(block, bytes) else 64
+
+
+def _lines(block: Union[bytes, _Line]) -> Iterator[_Line]:
+    if isinstance(block, _Line):
+        yield block
+        return
+    stamp: Optional[Stamp] = None
+    for line in block.split(b"\n")[:-1]:
+        own = read_stamp(line)
+        if own is not None:
+            stamp = own
+            line = line[own.width :]
+        if stamp is not None:
+            # A line without a stamp belongs to the one before it.
+            yield _Line(stamp.ms, stamp.text, stamp.zoned, digest(line))
+
+
+def _first_ms(block: Union[bytes, _Line]) -> Optional[int]:
+    if isinstance(block, _Line):
+        return block.ms
+    stamp = read_stamp(block)
+    return None if stamp is None else stamp.ms
+
+
+def _last_ms(block: Union[bytes, _Line]) -> Optional[int]:
+    if isinstance(block, _Line):
+        return block.ms
+    start = block.rfind(b"\n", 0, -1) + 1
+    stamp = read_stamp(block[start : start + 64])
+    return None if stamp is None else stamp.ms
+
+
+def encode_cursor(position: Position, name: str) -> str:
+    """A position as a text of letters, digits, ``-`` and ``_``.
+
+    Args:
+        position: of :meth:`Tail.position`, ``only_window``.
+        name: of what it is a position; checked by :func:`decode_cursor`.
+    """
+    base = position.ms if position.ms is not None else 0
+    opened = position.open
+    document: Dict[str, Any] = {
+        "v": _VERSION,
+        "of": name,
+        "ms": position.ms,
+        "text": position.text,
+        "zoned": position.zoned,
+        "from": position.known_from,
+        "lines": [[ms - base, key.hex(), n] for (ms, key), n in position.lines.items() if n > 0],
+        "folded": [[ms - base, n] for ms, n in position.folded.items() if n > 0],
+        "divided": position.divided,
+    }
+    if opened is not None:
+        document["open"] = [opened.ms, opened.text, opened.zoned, opened.size, opened.digest.hex()]
+    text = json.dumps(document, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
+
+
+def decode_cursor(cursor: str, name: str) -> Position:
+    """The position that a cursor says.
+
+    Raises:
+        ValueError: it is no cursor, or one of something else.
+    """
+    if not isinstance(cursor, str):
+        raise TypeError("a cursor is a str, not {}".format(type(cursor).__name__))
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        document = json.loads(base64.b64decode(padded.encode("ascii"), b"-_", validate=True))
+        if document["v"] != _VERSION:
+            raise ValueError("version {!r}".format(document["v"]))
+        of, position = document["of"], _read_position(document)
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
+        raise ValueError("not a cursor of a log: {!r}".format(cursor[:60])) from error
+    if of != name:
+        raise ValueError("the cursor is one of {!r}, not of {!r}".format(of, name))
+    return position
+
+
+def _read_position(document: Mapping[str, Any]) -> Position:
+    ms = None if document["ms"] is None else _whole(document["ms"])
+    base = ms if ms is not None else 0
+    opened = None
+    if "open" in document:
+        open_ms, text, zoned, size, key = document["open"]
+        opened = OpenLine.restored(
+            _whole(open_ms), str(text), bool(zoned), _whole(size), bytes.fromhex(key)
+        )
+    position = Position(
+        ms=ms,
+        text=str(document["text"]),
+        zoned=bool(document["zoned"]),
+        known_from=None if document["from"] is None else _whole(document["from"]),
+        lines={
+            (base + _whole(away), bytes.fromhex(key)): _whole(count)
+            for away, key, count in document["lines"]
+        },
+        folded={base + _whole(away): _whole(count) for away, count in document["folded"]},
+        open=opened,
+        divided=bool(document["divided"]),
+    )
+    position.since  # noqa: B018  # a time that is none raises here, not at the next connection
+    return position
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("{!r} is no whole number".format(value))
+    return value

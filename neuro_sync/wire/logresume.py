@@ -1,0 +1,462 @@
+"""Makes one log out of several connections: nothing lost, nothing twice, in order.
+
+A connection is made since the second of the last line that was delivered, and starts with lines
+that were. They are told from new ones by their time, and in the last milliseconds by their content
+and by how often each was delivered. The same happens within a connection, where its live part
+starts with lines that its archive part had. Elsewhere equal lines are just equal lines.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+
+from .loglines import Stamp, digest, may_become_stamp, read_stamp, strip_stamps
+from .logposition import TOLERANCE, OpenLine, Position, Tail
+
+__all__ = ["Chunk", "Gap", "LogAssembler", "Piece"]
+
+
+class Chunk(NamedTuple):
+    """A piece of the log as the user gets it.
+
+    Attributes:
+        data: the bytes.
+        divider: it is the separator, and no line of the log.
+    """
+
+    data: bytes
+    divider: bool = False
+
+
+class Gap(NamedTuple):
+    """Lines may be missing here.
+
+    Attributes:
+        after: stamp of the last line before.
+        before: stamp of the first line behind.
+        reason: why a gap can't be excluded.
+    """
+
+    after: Optional[str]
+    before: Optional[str]
+    reason: str
+
+
+Piece = Union[Chunk, Gap]
+
+_OLD, _NEW, _REST, _BEYOND = range(4)
+
+
+class _Overlap:
+    """Tells lines that were delivered from new ones, as long as old ones can come."""
+
+    def __init__(self, position: Position, unproven: bool) -> None:
+        self.after = position.text
+        self.open = position.open
+        # After a break the last line has to come again: where it does not, more may be missing.
+        self.unproven = unproven
+        self._ms = position.ms
+        self._known_from = position.known_from
+        self._lines = dict(position.lines)
+        self._folded = dict(position.folded)
+        last = 0 if position.ms is None else position.ms
+        self._last = last if self.open is None else max(last, self.open.ms)
+
+    def judge(self, ms: int, content: bytes) -> int:
+        """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
+        if self.beyond(ms):
+            return _BEYOND
+        newest = self._ms is None or ms >= self._ms - TOLERANCE
+        if _take(self._lines, [(near, digest(content)) for near in _around(ms)]):
+            if newest:
+                self.unproven = False
+            return _OLD
+        if self.continues_open(ms, content):
+            return _REST
+        if _take(self._folded, _around(ms)):
+            return _OLD
+        if newest or self._known_from is None or ms > self._known_from + TOLERANCE:
+            return _NEW
+        return _OLD
+
+    def beyond(self, ms: int) -> bool:
+        return ms > self._last + TOLERANCE
+
+    def continues_open(self, ms: int, content: bytes) -> bool:
+        return (
+            self.open is not None
+            and abs(ms - self.open.ms) <= TOLERANCE
+            and self.open.begins(content)
+        )
+
+    @property
+    def expects_last(self) -> bool:
+        """Whether lines of the last time have yet to come again."""
+        return self._ms is not None and self.expects(self._ms)
+
+    def expects(self, ms: int) -> bool:
+        """Whether complete lines of that time have yet to come again."""
+        return any(
+            count > 0 and abs(known - ms) <= TOLERANCE for (known, _), count in self._lines.items()
+        )
+
+
+class _Since:
+    """Drops the lines before the moment asked for that come because servers know only seconds."""
+
+    after = ""
+    open: Optional[OpenLine] = None
+    unproven = False
+    expects_last = False
+
+    def __init__(self, since_ms: int) -> None:
+        self._since = since_ms
+        self._second = since_ms // 1000 * 1000
+
+    def judge(self, ms: int, content: bytes) -> int:
+        if self.beyond(ms):
+            return _BEYOND
+        return _OLD if ms >= self._second else _NEW
+
+    def beyond(self, ms: int) -> bool:
+        return ms >= self._since
+
+    def continues_open(self, ms: int, content: bytes) -> bool:
+        return False
+
+    def expects(self, ms: int) -> bool:
+        return False
+
+
+def _take(counts: Dict[Any, int], keys: List[Any]) -> bool:
+    for key in keys:
+        count = counts.get(key, 0)
+        if count > 0:
+            counts[key] = count - 1
+            return True
+    return False
+
+
+def _around(ms: int) -> List[int]:
+    return [ms, *(ms + sign * away for away in range(1, TOLERANCE + 1) for sign in (-1, 1))]
+
+
+class LogAssembler:
+    """Turns the frames of one connection after the other into the log.
+
+    Call :meth:`connect` before each connection, :meth:`feed` with its frames, :meth:`finish` behind
+    the last one.
+
+    Args:
+        timestamps: leave the time stamps in.
+        separator: what is shown between the archive and the live part; b"": nothing.
+        since_ms: the moment asked for, in milliseconds since the epoch.
+        position: go on behind it.
+    """
+
+    def __init__(
+        self,
+        *,
+        timestamps: bool = False,
+        separator: bytes = b"",
+        since_ms: Optional[int] = None,
+        position: Optional[Position] = None,
+    ) -> None:
+        self._timestamps = timestamps
+        self._separator = separator
+        self._divided = position is not None and position.divided
+        self._tail = Tail(position)
+        self._open = None if position is None else position.open
+        self._since = None if since_ms is None else _Since(since_ms)
+        self._delivered = False
+        self._start(b"")
+
+    def _start(self, divider: bytes) -> None:
+        self._divider = divider or None
+        # The start of a line of which nothing was delivered yet.
+        self._head = b""
+        # More of a line that is known to be held until its end comes.
+        self._held: Optional[List[bytes]] = None
+        self._lines_ms: Optional[int] = None
+        self._deferred: List[Tuple[bytes, bytes]] = []
+        self._overlap: Union[_Overlap, _Since, None] = self._since
+        self._tolerant = False
+        #: A gap was found and not tolerated: the rest of this connection is dropped.
+        self.lost = False
+        #: Whether this connection has brought anything that was not known.
+        self.fresh = False
+
+    def connect(self, separator: str, *, tolerant: bool = False) -> None:
+        """Make ready for a new connection.
+
+        Args:
+            separator: what the server was asked to put between the archive and the live part.
+            tolerant: go on behind a gap. Without, everything behind it is dropped, so that another
+                connection can try.
+        """
+        position = self.position()
+        self._start(separator.encode() + b"\n")
+        self._tolerant = tolerant
+        if position.since is not None:
+            self._overlap = _Overlap(position, unproven=True)
+            self._open = None
+
+    def feed(self, frames: List[bytes]) -> List[Piece]:
+        """What the frames bring that is new."""
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        pieces: List[Piece] = []
+        if self._divider is not None:
+            at = self._find_divider(data)
+            if at >= 0:
+                before, data = data[:at], data[at + len(self._divider) :]
+                self._consume(before, pieces)
+                self._cross(pieces)
+        self._consume(data, pieces)
+        return pieces
+
+    def finish(self) -> List[Piece]:
+        """What is left when the log has ended: the start of a line without an end."""
+        pieces: List[Piece] = []
+        head = self._take_head(b"")
+        if head and not self.lost:
+            if self._overlap is not None:
+                stamp = read_stamp(head)
+                content = head if stamp is None else head[stamp.width :]
+                verdict = _NEW if stamp is None else self._overlap.judge(stamp.ms, content)
+                if verdict == _OLD:
+                    return pieces
+                opened = self._overlap.open
+                if verdict == _REST and opened is not None:
+                    head = content[opened.size :]
+                elif not self._timestamps:
+                    head = content
+            self._emit(head, pieces)
+        return pieces
+
+    @property
+    def unproven(self) -> bool:
+        """Whether this connection has not brought the last line again that was delivered before."""
+        overlap = self._overlap
+        return overlap is not None and (overlap.unproven or overlap.open is not None)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether this connection has brought all of the last lines again."""
+        return self._overlap is None or not (self.unproven or self._overlap.expects_last)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it is known where to go on: not in a log without time stamps."""
+        return not self._delivered or self.position().since is not None
+
+    def position(
+        self, without: int = 0, *, only_window: bool = False, only_lines: bool = False
+    ) -> Position:
+        """The position behind what was fed.
+
+        Args:
+            without: how many of the last lines the user has not got.
+            only_window: keep only what a cursor needs.
+            only_lines: as if the line without an end had not come.
+        """
+        opened = self._open
+        if opened is None and self._overlap is not None:
+            opened = self._overlap.open
+        position = self._tail.position(without, only_window)
+        return position._replace(
+            open=None if without or only_lines else opened, divided=self._divided
+        )
+
+    def _find_divider(self, data: bytes) -> int:
+        divider = self._divider or b""
+        at = data.find(divider)
+        while at > 0 and data[at - 1] != 0x0A:
+            at = data.find(divider, at + 1)
+        if at == 0 and (self._open is not None or self._head):
+            return -1  # the server sends it at the start of a line only: this is a line's own text
+        return at
+
+    def _cross(self, pieces: List[Piece]) -> None:
+        """The archive has ended, the live part begins, and may start with lines of the archive."""
+        if self.lost:
+            return
+        self._divider = None
+        before = self._overlap
+        position = self.position()
+        if not self._divided:
+            self._divided = True
+            # Never in the middle of a line.
+            if self._separator and position.open is None:
+                pieces.append(Chunk(self._separator + b"\n", divider=True))
+        if position.since is not None:
+            self._overlap = _Overlap(position, unproven=before is not None and before.unproven)
+            self._open = None
+
+    def _consume(self, data: bytes, pieces: List[Piece]) -> None:
+        if self._overlap is not None and data and not self.lost:
+            data = self._reread(self._overlap, data, pieces)
+        if not data or self.lost:
+            return
+        data = self._take_head(data)
+        text = b""
+        if self._open is not None:
+            end = data.find(b"\n") + 1
+            self._open.extend(data[: end - 1] if end else data)
+            if not end:
+                self._emit(data, pieces)
+                return
+            self._tail.append_open(self._open)
+            self._open = None
+            text, data = data[:end], data[end:]
+        end = data.rfind(b"\n") + 1
+        lines, start = data[:end], data[end:]
+        if lines:
+            self._tail.append(lines)
+            stripped = lines if self._timestamps else strip_stamps(lines)
+            text = text + stripped if text else stripped
+        if start:
+            text += self._begin(start)
+        self._emit(text, pieces)
+
+    def _begin(self, start: bytes) -> bytes:
+        """Take up a line whose end has not come; returns what of it can be delivered."""
+        stamp = read_stamp(start)
+        if stamp is None and may_become_stamp(start):
+            self._head = start
+            return b""
+        return self._open_line(stamp, start)
+
+    def _open_line(self, stamp: Optional[Stamp], start: bytes) -> bytes:
+        if stamp is None:
+            self._open = OpenLine(self._tail.last_ms or 0, "", True)
+            content = start
+        else:
+            self._open = OpenLine(stamp.ms, stamp.text, stamp.zoned)
+            content = start[stamp.width :]
+        self._open.extend(content)
+        return start if self._timestamps else content
+
+    def _emit(self, text: bytes, pieces: List[Piece]) -> None:
+        if text:
+            self.fresh = self._delivered = True
+            pieces.append(Chunk(text))
+
+    def _reread(
+        self, overlap: "Union[_Overlap, _Since]", data: bytes, pieces: List[Piece]
+    ) -> bytes:
+        """Drop the lines that were delivered; returns what is beyond all of them."""
+        if self._held is not None and b"\n" not in data:
+            self._held.append(data)
+            return b""
+        data = self._take_head(data)
+        texts: List[bytes] = []
+        start = 0
+        beyond = b""
+        while True:
+            end = data.find(b"\n", start) + 1
+            line = data[start:end] if end else data[start:]
+            stamp = read_stamp(line)
+            if stamp is not None:
+                self._lines_ms = stamp.ms
+            if stamp is not None and overlap.beyond(stamp.ms):
+                if self._leave(overlap, stamp, texts, pieces):
+                    beyond = data[start:]
+                break
+            if not end:
+                texts.append(self._reread_start(overlap, stamp, line))
+                break
+            self._reread_line(overlap, stamp, line, texts)
+            start = end
+        self._emit(b"".join(texts), pieces)
+        return beyond
+
+    def _reread_line(
+        self,
+        overlap: "Union[_Overlap, _Since]",
+        stamp: Optional[Stamp],
+        line: bytes,
+        texts: List[bytes],
+    ) -> None:
+        content = line[:-1] if stamp is None else line[stamp.width : -1]
+        # A line without a stamp belongs to the one before it.
+        ms = self._lines_ms
+        verdict = _NEW if ms is None else overlap.judge(ms, content)
+        if verdict == _OLD:
+            return
+        if verdict == _REST and overlap.open is not None:
+            texts.append(content[overlap.open.size :] + b"\n")
+            self._tail.append(line)
+            self._close_open(overlap, texts)
+            return
+        text = line if self._timestamps else content + b"\n"
+        if overlap.open is not None:
+            # Not into the middle of the line that is still open on the user's side.
+            self._deferred.append((line, text))
+        else:
+            self._tail.append(line)
+            texts.append(text)
+
+    def _reread_start(
+        self, overlap: "Union[_Overlap, _Since]", stamp: Optional[Stamp], start: bytes
+    ) -> bytes:
+        """Look at a line whose end has not come: hold it, unless it is the open one for certain."""
+        if stamp is not None:
+            opened, content = overlap.open, start[stamp.width :]
+            if (
+                opened is not None
+                and not self._deferred
+                and overlap.continues_open(stamp.ms, content)
+                and not overlap.expects(stamp.ms)
+            ):
+                size = opened.size
+                self._overlap = None
+                self._open_line(stamp, start)
+                return content[size:]
+            if opened is None or len(content) >= opened.size:
+                self._held = []  # nothing more to learn from it before its end
+        self._head = start
+        return b""
+
+    def _take_head(self, data: bytes) -> bytes:
+        """The data with what was held of its first line before it."""
+        if self._head:
+            data = b"".join([self._head, *(self._held or ()), data])
+            self._head, self._held = b"", None
+        return data
+
+    def _close_open(self, overlap: "Union[_Overlap, _Since]", texts: List[bytes]) -> None:
+        overlap.open = None
+        overlap.unproven = False
+        for line, text in self._deferred:
+            self._tail.append(line)
+            texts.append(text)
+        self._deferred = []
+
+    def _leave(
+        self,
+        overlap: "Union[_Overlap, _Since]",
+        stamp: Stamp,
+        texts: List[bytes],
+        pieces: List[Piece],
+    ) -> bool:
+        """What comes from here on is new. False: there may be a gap, and it is not tolerated."""
+        gap: Optional[Gap] = None
+        if overlap.open is not None:
+            reason = "the rest of the line before the break did not come"
+            gap = Gap(overlap.open.text or None, stamp.text, reason)
+        elif overlap.unproven:
+            reason = "the last line before the break did not come again"
+            gap = Gap(overlap.after or None, stamp.text, reason)
+        if gap is not None and not self._tolerant:
+            self.lost = True
+            self._emit(b"".join(texts), pieces)
+            texts.clear()
+            pieces.append(gap)
+            return False
+        if overlap.open is not None:
+            texts.append(b"\n")
+        self._close_open(overlap, texts)
+        self._overlap = self._since = None
+        if gap is not None:
+            self._emit(b"".join(texts), pieces)
+            texts.clear()
+            pieces.append(gap)
+        return True
