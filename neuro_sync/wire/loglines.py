@@ -62,7 +62,7 @@ def _epoch(second: bytes) -> Optional[int]:
         return None
     try:
         return calendar.timegm((*parts, 0, 0, 0))
-    except ValueError:  # no such day or year
+    except ValueError:  # no such year
         return None
 
 
@@ -74,16 +74,21 @@ def may_become_stamp(start: bytes) -> bool:
 def strip_stamps(lines: bytes) -> bytes:
     """Complete lines without their stamps; a line that has none stays as it is."""
     split = lines.split(b"\n")
-    match = _STAMP.match(split[0])
-    if match is not None:
-        # In most blocks all stamps are of one minute and one width. Two sets are the least that
-        # finds out, and a slice costs a fifth of a match.
-        width = match.end()
-        if {line[:_MINUTE] for line in split} <= {lines[:_MINUTE], b""} and {
-            line[width - 2 : width] for line in split
-        } <= {lines[width - 2 : width], b""}:
-            return b"\n".join([line[width:] for line in split])
-    return b"\n".join([_strip_stamp(line) for line in split])
+    split.pop()  # behind the last line end
+    match = _STAMP.match(lines)
+    width = 0 if match is None else match.end()
+    # In most blocks all stamps are of one minute and one width. Two sets are the least that finds
+    # it out, and a slice costs a fifth of a match.
+    if (
+        width
+        and len({line[:_MINUTE] for line in split}) == 1
+        and {line[width - 2 : width] for line in split} == {lines[width - 2 : width]}
+    ):
+        stripped = [line[width:] for line in split]
+    else:
+        stripped = [_strip_stamp(line) for line in split]
+    stripped.append(b"")
+    return b"\n".join(stripped)
 
 
 def _strip_stamp(line: bytes) -> bytes:

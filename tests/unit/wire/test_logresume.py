@@ -119,3 +119,172 @@ def test_no_line_is_lost_or_comes_twice(
     if timestamps:
         lines = [line.partition(b"Z ")[2] for line in lines[:-1]] + lines[-1:]
     assert lines == [content for _, content in log] + [b""]
+
+
+def assembled(*connections, **options):
+    """Each connection: (tolerant, frames...). Returns the pieces of each."""
+    assembler = LogAssembler(**options)
+    out = []
+    for tolerant, *frames in connections:
+        assembler.connect(SEPARATOR, tolerant=tolerant)
+        out.append([piece for frame in frames for piece in assembler.feed([frame])])
+    out.append(assembler.finish())
+    return out
+
+
+A = b"2026-01-01T12:00:00.100Z a\n"
+B = b"2026-01-01T12:00:00.200Z b\n"
+C = b"2026-01-01T12:00:00.300Z c\n"
+DIVIDER = SEPARATOR.encode() + b"\n"
+
+
+def test_a_piece_of_a_line_comes_at_once():
+    assembler = LogAssembler()
+    assembler.connect(SEPARATOR)
+    assert assembler.feed([b"2026-01-01T12:00:00.100Z load"]) == [Chunk(b"load")]
+    assert assembler.feed([b"ing\n"]) == [Chunk(b"ing\n")]
+
+
+def test_half_a_stamp_waits_for_the_rest():
+    assembler = LogAssembler()
+    assembler.connect(SEPARATOR)
+    assert assembler.feed([b"2026-01-01T12:00:00.1000"]) == []
+    assert assembler.feed([b"00000Z a\n"]) == [Chunk(b"a\n")]
+
+
+def test_a_line_that_was_delivered_in_part_goes_on_where_it_stopped():
+    first, second, _ = assembled((False, A, B[:-1]), (False, A, B, C))
+    assert [first, second] == [[Chunk(b"a\n"), Chunk(b"b")], [Chunk(b"\n"), Chunk(b"c\n")]]
+
+
+def test_a_line_that_goes_on_is_not_held_back_after_a_break():
+    first, second, _ = assembled((False, A, B[:-1]), (False, A, B[:-1] + b"b", b"b\n"))
+    assert texts(first + second) == b"a\nbbb\n"
+    assert second == [Chunk(b"b"), Chunk(b"b\n")]
+
+
+def test_the_rest_of_a_line_that_does_not_come_is_a_gap():
+    other = b"2026-01-01T12:00:00.200Z x\n"
+    first, second, third, _ = assembled((False, A, B[:-1]), (False, A, C), (True, A, other, C))
+    assert second == [
+        Gap(
+            "2026-01-01T12:00:00.200Z",
+            "2026-01-01T12:00:00.300Z",
+            "the rest of the line before the break did not come",
+        )
+    ]
+    # The line is ended, so that no other one is glued to it.
+    assert texts(first + third) == b"a\nb\nx\nc\n"
+    assert [type(piece) for piece in third] == [Chunk, Gap, Chunk]
+
+
+def test_a_last_line_that_does_not_come_again_is_a_gap():
+    _, second, third, _ = assembled((False, A), (False, C), (True, C))
+    gap = Gap(
+        "2026-01-01T12:00:00.100Z",
+        "2026-01-01T12:00:00.300Z",
+        "the last line before the break did not come again",
+    )
+    assert second == [gap]
+    assert third == [gap, Chunk(b"c\n")]
+
+
+def test_behind_a_suspected_gap_nothing_is_taken():
+    assembler = LogAssembler()
+    assembler.connect(SEPARATOR)
+    assembler.feed([A])
+    assembler.connect(SEPARATOR)
+    assembler.feed([C])
+    assert assembler.lost
+    assert assembler.feed([C]) == []
+    assembler.connect(SEPARATOR)
+    assert assembler.feed([A, B, C]) == [Chunk(b"b\nc\n")]
+
+
+def test_equal_lines_of_one_moment_are_counted():
+    first, second, _ = assembled((False, A, A), (False, A, A, A))
+    assert texts(first) == b"a\na\n"
+    assert texts(second) == b"a\n"
+
+
+def test_equal_lines_without_a_break_are_all_delivered():
+    first, _ = assembled((False, A, A, A))
+    assert texts(first) == b"a\na\na\n"
+
+
+def test_a_line_that_comes_late_is_delivered():
+    first, second, _ = assembled((False, A, C), (False, A, B, C))
+    assert texts(first + second) == b"a\nc\nb\n"
+
+
+def test_the_separator_comes_between_archive_and_live_once():
+    connections = [(False, A, DIVIDER, B), (False, A, B, DIVIDER, B, C)]
+    first, second, _ = assembled(*connections, separator=b"--- live ---")
+    assert first == [Chunk(b"a\n"), Chunk(b"--- live ---\n", divider=True), Chunk(b"b\n")]
+    assert second == [Chunk(b"c\n")]
+
+
+def test_no_separator_is_shown_where_none_is_wanted():
+    first, _ = assembled((False, A, DIVIDER, B))
+    assert texts(first) == b"a\nb\n"
+
+
+def test_a_line_of_the_job_is_never_taken_for_the_separator():
+    stamped = b"2026-01-01T12:00:00.150Z " + DIVIDER
+    first, _ = assembled((False, A, stamped, B[:25], DIVIDER), separator=b"-")
+    assert texts(first) == b"a\n" + DIVIDER + DIVIDER
+
+
+def test_lines_that_archive_and_live_both_have_come_once():
+    live_a = b"2026-01-01T12:00:00.100999999Z a\n"
+    live_b = b"2026-01-01T12:00:00.200000001Z b\n"
+    first, _ = assembled((False, A, DIVIDER, live_a, live_b))
+    assert texts(first) == b"a\nb\n"
+
+
+def test_lines_before_the_moment_asked_for_are_dropped():
+    since_ms = 1767268800200
+    first, _ = assembled((False, A, B, A, C), since_ms=since_ms)
+    assert texts(first) == b"b\na\nc\n"
+
+
+def test_lines_of_earlier_seconds_are_the_servers_word():
+    first, _ = assembled((False, A, B), since_ms=1767268801200)
+    assert texts(first) == b"a\nb\n"
+
+
+def test_a_log_without_stamps_passes_and_can_not_be_resumed():
+    assembler = LogAssembler()
+    assembler.connect(SEPARATOR)
+    assert assembler.resumable
+    assert texts(assembler.feed([b"a\n", b"12", b"\n", b"", b"b"])) == b"a\n12\nb"
+    assert not assembler.resumable
+
+
+def test_a_last_line_without_an_end_is_delivered():
+    for connections in [(False, A, B, b"12")], [(False, A), (False, A, b"12")]:
+        *_, rest = assembled(*connections)
+        assert texts(rest) == b"12"
+    *pieces, rest = assembled((False, A, B), (False, A, B, b"2026-01-01T12:00:00.200Z new"))
+    assert texts(rest) == b"new"
+
+
+def test_a_line_without_an_end_that_comes_again_is_no_new_one():
+    *pieces, rest = assembled((False, A, B[:-1]), (False, A, B[:-1]))
+    assert texts(sum(pieces, [])) + texts(rest) == b"a\nb"
+
+
+def test_a_huge_line_in_many_pieces_after_a_break():
+    line = A[:-1] + b"x" * 100000 + b"\n"
+    pieces = [line[at : at + 100] for at in range(0, len(line), 100)]
+    first, second, _ = assembled((False, *pieces[:500]), (False, *pieces))
+    assert texts(first + second) == line[25:]
+
+
+def test_what_was_not_read_is_not_in_the_position():
+    assembler = LogAssembler()
+    assembler.connect(SEPARATOR)
+    assembler.feed([A, B, C[:-1]])
+    assert assembler.position().open is not None
+    assert assembler.position(only_lines=True).open is None
+    assert assembler.position(1).text == "2026-01-01T12:00:00.100Z"
