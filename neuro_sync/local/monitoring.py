@@ -12,15 +12,16 @@ import secrets
 import weakref
 from typing import TYPE_CHECKING, Awaitable, Callable, Optional
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from ..wire.times import parse_time
 from .joblogs import LogQuery, follow_log
+from .keys import WEBSOCKETS, fault_of
 from .replies import flag, refusal
 from .runner import Runner, RunningJob
 from .saving import SAVE_REFUSED, answer_save, parse_image
 from .stdio import StdioQuery, attach, exec_command, split_command
-from .streams import FrameSink, converse, open_websocket
+from .streams import FrameSink, close_websockets, converse, open_websocket
 from .telemetry import TreeUsage
 from .tunnel import forward, parse_port
 
@@ -50,10 +51,12 @@ def setup_monitoring(
         authorize: says who asks, or raises; None: that of `auth`.
         registry: host, and port, of the registry that `save` may name; None: any.
     """
-    app["websockets"] = weakref.WeakSet()
-    app.on_shutdown.append(_close_websockets)
+    app[WEBSOCKETS] = weakref.WeakSet()
+    app.on_shutdown.append(close_websockets)
     if authorize is None:
-        from .auth import authorize
+        from . import auth
+
+        authorize = auth.authorize
     handlers = _Monitoring(jobs, runner, authorize, registry)
     base = "/api/v1/monitoring/jobs"
     job = base + "/{id}"
@@ -70,11 +73,6 @@ def setup_monitoring(
         add(method, job + "/attach", handlers.attach)
         add(method, job + "/exec", handlers.exec)
         add(method, job + "/port_forward/{port}", handlers.port_forward)
-
-
-async def _close_websockets(app: web.Application) -> None:
-    for ws in list(app["websockets"]):
-        await ws.close(code=WSCloseCode.GOING_AWAY, message=b"the platform is stopping")
 
 
 class _Monitoring:
@@ -128,7 +126,7 @@ class _Monitoring:
         response.headers["Content-Type"] = "text/plain; charset=utf-8"
         response.enable_chunked_encoding()
         await response.prepare(request)
-        fault = request.get("fault")
+        fault = fault_of(request)
         batches = follow_log(
             self._jobs,
             self._runner.log(record.id),
@@ -180,7 +178,7 @@ class _Monitoring:
     async def _tell_usage(
         self, request: web.Request, ws: web.WebSocketResponse, job_id: str
     ) -> None:
-        fault = request.get("fault")
+        fault = fault_of(request)
         loop = asyncio.get_event_loop()
         measured: Optional[RunningJob] = None
         usage: Optional[TreeUsage] = None

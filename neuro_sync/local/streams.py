@@ -5,9 +5,17 @@ import logging
 import struct
 from typing import Any, Coroutine, Dict, Optional, Sequence
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
-__all__ = ["FrameSink", "converse", "ignore_incoming", "open_websocket"]
+from .keys import WEBSOCKETS, fault_of
+
+__all__ = [
+    "FrameSink",
+    "close_websockets",
+    "converse",
+    "ignore_incoming",
+    "open_websocket",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -23,8 +31,14 @@ async def open_websocket(
         protocols=protocols, heartbeat=_HEARTBEAT if heartbeat else None, compress=False
     )
     await ws.prepare(request)
-    request.app["websockets"].add(ws)
+    request.app[WEBSOCKETS].add(ws)
     return ws
+
+
+async def close_websockets(app: web.Application) -> None:
+    """Tells all who are connected that the platform is going away."""
+    for ws in list(app[WEBSOCKETS]):
+        await ws.close(code=WSCloseCode.GOING_AWAY, message=b"the platform is stopping")
 
 
 class _Headers(Dict[int, bytes]):
@@ -55,7 +69,7 @@ class FrameSink:
     def __init__(self, request: web.Request, ws: web.WebSocketResponse) -> None:
         self._request = request
         self._ws = ws
-        self._fault: Any = request.get("fault")
+        self._fault = fault_of(request)
 
     async def send(self, payloads: Sequence[bytes]) -> None:
         """Sends a message for each payload.

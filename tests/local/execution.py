@@ -1,4 +1,4 @@
-"""A platform with nothing but the execution half: real jobs, the monitoring endpoints, no job API."""
+"""The execution half of the platform alone: real jobs, the monitoring endpoints, no jobs API."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from neuro_sync.local import monitoring
+from neuro_sync.local.keys import FAULT
 from neuro_sync.local.runner import JobExit, JobSpec, Runner, RunningJob
 
 TIMEOUT = 60.0  # a safety net for a machine that is very busy
@@ -40,7 +41,7 @@ class Record:
 
 
 class Jobs:
-    """The part of JobsService that the monitoring endpoints use; starts a job when it is told to."""
+    """The part of JobsService that the monitoring endpoints use; starts jobs when it is told to."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
@@ -81,9 +82,7 @@ class Jobs:
         self._tasks.append(asyncio.ensure_future(self._finish(job_id, job)))
         return job
 
-    async def start_container(
-        self, command: str, job_id: str = "job-1", **spec: Any
-    ) -> RunningJob:
+    async def start_container(self, command: str, job_id: str = "job-1", **spec: Any) -> RunningJob:
         if job_id not in self.records:
             self.create(job_id)
         job = await self.runner.start(JobSpec(job_id, command=command, **spec))
@@ -159,7 +158,7 @@ async def platform(path: pathlib.Path, **options: Any) -> AsyncIterator[Platform
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if holder[0].fault is not None:
-            request["fault"] = holder[0].fault
+            request[FAULT] = holder[0].fault
         return await handler(request)
 
     app = web.Application(middlewares=[faults])

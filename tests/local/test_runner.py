@@ -217,7 +217,7 @@ def test_terminate_asks_first(tmp_path: pathlib.Path) -> None:
 def test_terminate_kills_what_does_not_listen(tmp_path: pathlib.Path) -> None:
     async def scenario() -> None:
         async with Machine(tmp_path) as machine:
-            script = "trap \"\" TERM; sleep 1000 & echo $!; sleep 1000"
+            script = 'trap "" TERM; sleep 1000 & echo $!; sleep 1000'
             job = await machine.start("sh -c '{}'".format(script))
             child = int(await machine.line())
             begin = time.monotonic()
