@@ -2,25 +2,16 @@
 
 import random
 import secrets
-import threading
 import time
 from collections import deque
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional
 
-from ..errors import (
-    ConnectionFailed,
-    JobNotFound,
-    LogGap,
-    RateLimited,
-    ResourceNotFound,
-    ServerError,
-)
-from ..transport.ws import WsClosed
+from ..errors import ConnectionFailed, LogGap
 from ..wire.logposition import decode_cursor, encode_cursor
-from ..wire.logresume import Chunk, Gap, LogAssembler, Piece
-from .reader import OneReader, Reader, close_text
+from ..wire.logresume import Chunk, Gap, LogAssembler
+from .following import LogFollower
+from .reader import OneReader
 from .retrying import ReconnectPolicy, Retrying
 
 if TYPE_CHECKING:
@@ -28,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LogStream"]
 
-_ORDERLY = (1000, 1005)
 _POLICY = ReconnectPolicy()
 # A connection that lasted so long was a good one, even if nothing came over it.
 _GOOD_AFTER = 10.0
@@ -86,40 +76,32 @@ class LogStream:
             since_ms=None if self._since is None else int(self._since.timestamp() * 1000),
             position=position,
         )
-        self._reconnect = reconnect
+        self._follower = LogFollower(
+            dial,
+            poll_job,
+            self._assembler,
+            since=self._since,
+            separator=self._separator,
+            reconnect=reconnect,
+            retrying=Retrying(policy, clock, rng),
+        )
         self._on_gap = on_gap
         self._name = name
         self._clock = clock
-        self._policy = policy
-        self._retrying = Retrying(policy, clock, rng)
         self._one_reader = OneReader()
-        # Held while the assembler or what is not delivered of it changes, so that any thread can
-        # ask for the cursor.
-        self._state = threading.RLock()
-        self._pieces: Deque[Piece] = deque()
         self._lines: Deque[bytes] = deque()
         self._line_start: List[bytes] = []
-        self._reader: Optional[Reader] = None
-        self._started_at = 0.0
-        self._ever_opened = False
-        self._closed_by_server = False
-        self._gap_tries = 0
-        self._closed = threading.Event()
-        self._over = False
-        self._finished: Any = None
-        self._finished_before_dial = False
-        self._job: Any = None
 
     @property
     def job(self) -> Any:
         """The JobDescription of the job that has ended, once its log has; before, None."""
-        return self._job
+        return self._follower.job
 
     @property
     def cursor(self) -> str:
         """The place behind what was delivered, as a text: ``monitor(id, after=cursor)`` goes on."""
-        with self._state:
-            pending = [piece for piece in self._pieces if isinstance(piece, Chunk)]
+        with self._follower.lock:
+            pending = [piece for piece in self._follower.pieces if isinstance(piece, Chunk)]
             without = len(self._lines) + sum(
                 piece.data.count(b"\n") for piece in pending if not piece.divider
             )
@@ -180,10 +162,7 @@ class LogStream:
 
     def __enter__(self) -> "LogStream":
         with self._one_reader:
-            if not self._over and not self._closed.is_set():
-                reader = self._connected(None)
-                if not reader.opened() and not reader.closed:
-                    self._connection_ended(reader)
+            self._follower.open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -191,22 +170,20 @@ class LogStream:
 
     def close(self) -> None:
         """End the stream, from any thread, at any time."""
-        self._closed.set()
-        reader = self._reader
-        if reader is not None:
-            reader.close()
+        self._follower.close()
 
     def __repr__(self) -> str:
-        if self._closed.is_set():
+        follower = self._follower
+        if follower.closed:
             state = "closed"
-        elif self._over:
+        elif follower.over:
             state = "ended"
         else:
-            state = "new" if self._reader is None else "open"
+            state = "open" if follower.connected else "new"
         return "<LogStream {}>".format(" ".join(filter(None, [self._name, state])))
 
     def _take_back(self) -> bytes:
-        with self._state:
+        with self._follower.lock:
             chunk = b"".join([line + b"\n" for line in self._lines] + self._line_start)
             self._lines.clear()
             self._line_start = []
@@ -237,158 +214,30 @@ class LogStream:
         timeout: Optional[float],
         take: Optional[Callable[[Chunk], None]] = None,
     ) -> Optional[Chunk]:
+        follower = self._follower
         deadline = None if timeout is None else self._clock() + timeout
-        while not self._closed.is_set():
-            if self._pieces:
-                with self._state:
-                    piece = self._pieces.popleft()
+        while not follower.closed:
+            if follower.pieces:
+                with follower.lock:
+                    piece = follower.pieces.popleft()
                     if isinstance(piece, Chunk):
                         if take is not None:
                             take(piece)
                         return piece
                 self._tell_gap(piece)
-            elif self._over:
+            elif follower.over:
                 return None
             else:
                 self._advance(deadline)
-        if self._reader is not None:
-            self._reader.check_process()
+        follower.check_process()
         return None
 
     def _advance(self, deadline: Optional[float]) -> None:
-        reader = self._connected(deadline)
-        frames = reader.get(self._left(deadline))
-        if frames is None:
-            if not reader.closed:
-                self._connection_ended(reader)
-            return
-        with self._state:
-            self._pieces.extend(self._assembler.feed(frames))
-            suspected = self._assembler.lost
-            if suspected:
-                self._pieces.pop()  # the gap: not told before another try has confirmed it
-        if suspected:
-            self._drop(reader)
-            self._gap_tries += 1
-            self._retrying.fruitless(failed=False)
-
-    def _left(self, deadline: Optional[float]) -> Optional[float]:
-        return None if deadline is None else deadline - self._clock()
-
-    def _connected(self, deadline: Optional[float]) -> Reader:
-        """The reader of the connection, which may still be in the making."""
-        if self._reader is not None:
-            return self._reader
-        while self._retrying.wait and not self._closed.is_set():
-            left = self._left(deadline)
-            if left is not None and left <= 0:
-                raise TimeoutError("nothing came in time")
-            wait = self._retrying.wait
-            self._closed.wait(wait if left is None else min(wait, left))
-        with self._state:
-            since = self._assembler.position(only_window=True).since or self._since
-            self._assembler.connect(self._separator, tolerant=self._tolerant)
-        reader = self._reader = Reader(
-            partial(self._dial, since, self._separator),
-            partial(_poll_after, self._poll_job, self._finished),
-        )
-        self._started_at = self._clock()
-        if self._closed.is_set():  # close() in another thread came in between
-            reader.close()
-        return reader
-
-    @property
-    def _tolerant(self) -> bool:
-        return not self._reconnect or self._gap_tries >= self._policy.gap_tries
-
-    def _drop(self, reader: Reader) -> None:
-        reader.close()
-        self._reader = None
-
-    def _connection_ended(self, reader: Reader) -> None:
-        """Decide how to go on: end, connect again, or raise."""
-        self._reader = None
-        error, opened = reader.error, reader.was_opened
-        if not opened and not self._ever_opened:
-            raise error
-        self._ever_opened = True
-        closed_by_server = isinstance(error, WsClosed) and error.code in _ORDERLY
-        job = reader.afterwards
-        if isinstance(job, BaseException):
-            error, job = job if not _passing(job) else error, None
-        if job is not None and job.status.is_finished:
-            self._finished = job
-        if self._has_ended(error, closed_by_server):
-            self._end()
-            return
-        self._finished_before_dial = self._finished is not None
-        self._closed_by_server = closed_by_server
-        if not self._reconnect or not _passing(error):
-            raise self._lost(error)
-        if not self._assembler.resumable:
-            raise LogGap(
-                "the connection broke, and a log without time stamps can't be taken up again",
-                reason="the log has no time stamps",
-            )
-        self._plan_next(error, opened, closed_by_server)
-
-    def _has_ended(self, error: BaseException, closed_by_server: bool) -> bool:
-        if not closed_by_server:
-            # Nothing was wrong with the connection before, and the server has no log any more.
-            return (
-                self._finished is not None
-                and self._closed_by_server
-                and isinstance(error, ResourceNotFound)
-            )
-        if not self._reconnect:
-            return True
-        if self._finished is None:
-            return False
-        if not self._assembler.resumable:
-            return True
-        # A server that fails in the middle closes as it does at the end. So it has ended when a
-        # connection made after the end of the job had nothing new.
-        if not self._finished_before_dial or self._assembler.fresh:
-            return False
-        if not self._assembler.caught_up and not self._tolerant:
-            self._gap_tries += 1
-            return False
-        if self._assembler.unproven:
-            after = self._assembler.position().text or None
-            self._pieces.append(Gap(after, None, "the last line did not come again at the end"))
-        return True
-
-    def _end(self) -> None:
-        self._over = True
-        self._job = self._finished
-        with self._state:
-            self._pieces.extendleft(reversed(self._assembler.finish()))
-
-    def _plan_next(self, error: BaseException, opened: bool, closed_by_server: bool) -> None:
-        if self._assembler.fresh:
-            self._gap_tries = 0
-            self._retrying.fruitful()
-            return
-        if self._finished is not None and closed_by_server and self._gap_tries == 0:
-            return  # only to make sure that the log is complete
-        lasted = opened and self._clock() - self._started_at >= _GOOD_AFTER
-        if not self._retrying.fruitless(
-            failed=not closed_by_server and not lasted,
-            retry_after=getattr(error, "retry_after", None),
-        ):
-            raise self._lost(error)
-
-    def _lost(self, error: BaseException) -> BaseException:
-        """The error to raise where the log breaks off, with the cursor to take it up again."""
-        if isinstance(error, WsClosed):
-            failure = ConnectionFailed("the server broke the log off" + close_text(error))
-            failure.__cause__ = error
-        elif isinstance(error, ConnectionFailed):
-            failure = error
-        else:
-            return error
-        failure.cursor = self.cursor  # type: ignore[attr-defined]
-        return failure
+        try:
+            self._follower.advance(deadline)
+        except ConnectionFailed as error:
+            error.cursor = self.cursor  # type: ignore[attr-defined]  # to take the log up later
+            raise
 
     def _tell_gap(self, gap: Gap) -> None:
         error = LogGap(
@@ -402,22 +251,3 @@ class LogStream:
         if self._on_gap is None:
             raise error
         self._on_gap(error)
-
-
-def _poll_after(
-    poll_job: Callable[[], Any], finished: Any, error: BaseException, opened: bool
-) -> Any:
-    """Ask for the job where that says something: not where the network is down."""
-    if finished is not None:
-        return finished
-    return poll_job() if opened or isinstance(error, ResourceNotFound) else None
-
-
-def _passing(error: BaseException) -> bool:
-    """Whether an error is one that may be over at the next try."""
-    if isinstance(error, JobNotFound):
-        return False
-    return isinstance(
-        error,
-        (WsClosed, ConnectionFailed, ServerError, RateLimited, ResourceNotFound, TimeoutError),
-    )

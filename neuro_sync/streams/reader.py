@@ -5,6 +5,7 @@ All signalling goes through ``SimpleQueue``: it alone may be used from a finaliz
 garbage collector can run at any moment in any thread, that of the reader itself included.
 """
 
+import logging
 import os
 import threading
 import weakref
@@ -17,7 +18,9 @@ from ..errors import NeuroError, StreamClosed
 if TYPE_CHECKING:
     from ..transport.ws import WsConnection
 
-__all__ = ["ConcurrentRead", "OneReader", "Reader", "close_text"]
+__all__ = ["ConcurrentRead", "Errand", "OneReader", "Reader", "close_text"]
+
+_log = logging.getLogger(__name__)
 
 _LIMIT = 8 * 2**20
 # What a frame costs beyond its payload: without it a flood of empty frames would have no bound.
@@ -264,6 +267,35 @@ class Reader:
         if threading.current_thread() is not self._thread:
             self._thread.join(_JOIN)
         _drain(core.items)
+
+
+class Errand:
+    """Runs a callable in a thread that nobody has to wait for."""
+
+    def __init__(self, target: Callable[[], Any]) -> None:
+        self._results: List[Any] = []
+        threading.Thread(
+            target=_run_errand, args=(target, self._results), name="neuro_sync-errand", daemon=True
+        ).start()
+
+    @property
+    def done(self) -> bool:
+        return bool(self._results)
+
+    @property
+    def result(self) -> Any:
+        """What it returned, or None where it raised an error, which is then in the debug log."""
+        return self._results[0]
+
+
+def _run_errand(target: Callable[[], Any], results: List[Any]) -> None:
+    result = None
+    try:
+        result = target()
+    except Exception as error:
+        _log.debug("an errand failed: %s", error)
+    finally:
+        results.append(result)
 
 
 def _drain(items: "SimpleQueue[Any]") -> None:

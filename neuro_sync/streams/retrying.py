@@ -30,8 +30,8 @@ class Retrying:
     def __init__(
         self, policy: ReconnectPolicy, clock: Callable[[], float], rng: Callable[[], float]
     ) -> None:
-        self._policy = policy
-        self._clock = clock
+        self.policy = policy
+        self.clock = clock
         self._rng = rng
         self._fruitless = 0
         self._failing_since: Optional[float] = None
@@ -40,7 +40,7 @@ class Retrying:
     @property
     def wait(self) -> float:
         """Seconds until the next try may start."""
-        return 0.0 if self._not_before is None else max(0.0, self._not_before - self._clock())
+        return 0.0 if self._not_before is None else max(0.0, self._not_before - self.clock())
 
     def fruitful(self) -> None:
         """The connection brought something: the next try need not wait."""
@@ -58,7 +58,7 @@ class Retrying:
         Returns:
             False where the patience has ended.
         """
-        policy, now = self._policy, self._clock()
+        policy, now = self.policy, self.clock()
         pause = self._rng() * min(policy.cap, policy.base * 2 ** min(self._fruitless, _MANY))
         self._fruitless += 1
         self._not_before = now + max(pause, retry_after or 0.0)

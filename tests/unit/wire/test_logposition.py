@@ -111,7 +111,7 @@ def test_a_cursor_is_short_and_fits_everywhere():
 
 def test_a_cursor_of_another_log_is_refused():
     cursor = encode_cursor(Position(), "job-1")
-    with pytest.raises(ValueError, match="job-1.*job-2"):
+    with pytest.raises(ValueError, match=r"job-1.*job-2"):
         decode_cursor(cursor, "job-2")
 
 
