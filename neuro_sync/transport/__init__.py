@@ -1,0 +1,1 @@
+"""Requests and WebSockets, with retries and tokens; knows no jobs."""

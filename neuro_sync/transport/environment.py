@@ -1,0 +1,48 @@
+"""Proxies and certificates, decided once and the same way for HTTP and for WebSockets.
+
+requests reads the environment for each request again, which is a fifth of its cost, and
+websocket-client reads other variables than requests does.
+"""
+
+import os
+import threading
+from typing import Dict, Optional, Tuple
+from urllib.parse import urlsplit
+
+__all__ = ["ca_bundle", "proxy_for"]
+
+_SCHEMES = {"ws": "http", "wss": "https"}
+# What the answer depends on; a change of it, as tests and notebooks make, is noticed.
+_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_lock = threading.Lock()
+_proxies: Dict[Tuple[str, ...], Optional[str]] = {}
+
+
+def proxy_for(url: str) -> Optional[str]:
+    """The proxy for a URL as requests chooses it, or None."""
+    parts = urlsplit(url)
+    scheme = _SCHEMES.get(parts.scheme, parts.scheme)
+    netloc = parts.netloc.rpartition("@")[2]
+    key = (scheme, netloc, *_settings())
+    with _lock:
+        if key in _proxies:
+            return _proxies[key]
+    from requests.utils import get_environ_proxies, select_proxy
+
+    plain = "{}://{}/".format(scheme, netloc)
+    proxy = select_proxy(plain, get_environ_proxies(plain))
+    with _lock:
+        if len(_proxies) >= 64:
+            _proxies.clear()
+        _proxies[key] = proxy
+    return proxy
+
+
+def ca_bundle() -> Optional[str]:
+    """File or directory with the certificates that are trusted; None: those of certifi."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+
+
+def _settings() -> Tuple[str, ...]:
+    get = os.environ.get
+    return tuple(get(name) or get(name.upper()) or "" for name in _VARIABLES)

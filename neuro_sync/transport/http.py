@@ -1,0 +1,463 @@
+"""Requests over ``requests``: one call, one answer; or an answer that is read as it comes."""
+
+import json as json_library
+import logging
+import os
+import platform
+import socket
+import sys
+import threading
+import time
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    TypeVar,
+)
+from urllib.parse import urlencode
+
+from .._version import __version__
+from ..errors import ConnectionFailed, NeuroError, ProtocolError
+from ..wire.paths import header_value, redact
+from ..wire.responses import error_from_response, parse_retry_after
+from .auth import TokenSource
+from .environment import ca_bundle, proxy_for
+from .failures import failed_attempt
+from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["USER_AGENT", "HttpResponse", "HttpStream", "HttpTransport"]
+
+USER_AGENT = "neuro_sync/{} (Python {}; {})".format(
+    __version__, platform.python_version(), sys.platform
+)
+T = TypeVar("T")
+Query = Iterable[Tuple[str, str]]
+_logger = logging.getLogger("neuro_sync")
+_SAFE = frozenset({"GET", "HEAD", "DELETE"})
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
+# An idle connection may have been closed by the other side a moment ago. A request that is lost on it may or may
+# not have arrived: one that may not be repeated goes on a new connection when the old one rested so long.
+_STALE = 5.0
+_CHUNK = 64 * 1024
+
+
+class HttpResponse(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    attempts: int
+
+    def json(self) -> Any:
+        """The body, decoded.
+
+        Raises:
+            ProtocolError: it is not JSON.
+        """
+        try:
+            return json_library.loads(self.body.decode("utf-8"))
+        except ValueError as error:
+            raise ProtocolError("the answer is not JSON", status=self.status) from error
+
+
+class _Request(NamedTuple):
+    method: str
+    url: str
+    headers: Dict[str, str]
+    body: Optional[bytes]
+    authorize: bool
+    timeout: Timeout
+
+
+class HttpStream:
+    """An answer that is read as it comes: iterate its bytes. A context manager.
+
+    Raises, while it is read:
+        ConnectionFailed: the answer was cut, or nothing came for as long as the read time-out.
+    """
+
+    def __init__(self, response: "requests.Response", request: _Request, attempts: int) -> None:
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.attempts = attempts
+        self._response = response
+        self._request = request
+        self._socket = _socket_of(response)
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from _chunks(self._response)
+        except Exception as error:
+            if self._closed:
+                return
+            failed = failed_attempt(error, self._request.method, self._request.url).error
+            if isinstance(failed, NeuroError):
+                failed.attempts = self.attempts
+                failed.status = self.status
+            raise failed from error
+        finally:
+            # Whatever interrupted it, an answer that was read in part leaves its connection unusable.
+            self._response.close()
+
+    def close(self) -> None:
+        """End it, from any thread; a reader sees the end at once."""
+        self._closed = True
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed already
+        self._response.close()
+
+    def __enter__(self) -> "HttpStream":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class HttpTransport:
+    """Sends requests with a token, tries them again where that is safe, and raises for refusals.
+
+    May be used from several threads, and on both sides of a fork.
+
+    Args:
+        auth: where the token comes from.
+        timeout: of each try.
+        retry: how often and how patiently.
+        user_agent: value of that header.
+    """
+
+    def __init__(
+        self,
+        auth: TokenSource,
+        *,
+        timeout: Timeout = Timeout(),
+        retry: RetryPolicy = RetryPolicy(),
+        user_agent: str = USER_AGENT,
+    ) -> None:
+        self.auth = auth
+        self.timeout = timeout
+        self.retrier = Retrier(retry)
+        self._user_agent = header_value(user_agent, "the user agent")
+        self._sessions = _Sessions()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Query = (),
+        json: Any = None,
+        form: Optional[Mapping[str, str]] = None,
+        accept: str = "*/*",
+        repeatable: Optional[bool] = None,
+        authorize: bool = True,
+        timeout: Optional[Timeout] = None,
+    ) -> HttpResponse:
+        """Send a request and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            url: absolute; parts of it that come from outside are quoted already.
+            params: of the query.
+            json: value to send as JSON.
+            form: fields to send as a form.
+            accept: value of that header.
+            repeatable: doing it twice does no harm; None: as HTTP has it for the method.
+            authorize: send the token.
+            timeout: of each try; None: that of the transport.
+
+        Raises:
+            NeuroError: the error of the status (:mod:`neuro_sync.wire.responses`), ConnectionFailed,
+                OutcomeUnknown, ProtocolError.
+        """
+        request = self._prepare(method, url, params, json, form, accept, authorize, timeout)
+
+        def read(response: "requests.Response", attempts: int, deadline: float) -> HttpResponse:
+            body = self._read(response, deadline)
+            return HttpResponse(response.status_code, response.headers, body, attempts)
+
+        return self._call(request, read, repeatable)
+
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Query = (),
+        json: Any = None,
+        accept: str = "*/*",
+        repeatable: Optional[bool] = None,
+        authorize: bool = True,
+        timeout: Optional[Timeout] = None,
+    ) -> HttpStream:
+        """Send a request and read the answer as it comes; the arguments are those of :meth:`request`.
+
+        Only what comes before the body is tried again.
+        """
+        request = self._prepare(method, url, params, json, None, accept, authorize, timeout)
+
+        def read(response: "requests.Response", attempts: int, deadline: float) -> HttpStream:
+            return HttpStream(response, request, attempts)
+
+        return self._call(request, read, repeatable)
+
+    def close(self) -> None:
+        """Close the connections that rest."""
+        self._sessions.close()
+
+    def _prepare(
+        self,
+        method: str,
+        url: str,
+        params: Query,
+        json: Any,
+        form: Optional[Mapping[str, str]],
+        accept: str,
+        authorize: bool,
+        timeout: Optional[Timeout],
+    ) -> _Request:
+        query = urlencode(list(params))
+        if query:
+            url += ("&" if "?" in url else "?") + query
+        headers = {
+            "User-Agent": self._user_agent,
+            "Accept": accept,
+            "Accept-Encoding": "gzip, deflate",
+            "Connection": "keep-alive",
+        }
+        body = None
+        if json is not None:
+            body = json_library.dumps(json).encode("utf-8")
+            headers["Content-Type"] = "application/json"
+        elif form is not None:
+            body = urlencode(form).encode("ascii")
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if body is not None or method not in ("GET", "HEAD", "DELETE"):
+            headers["Content-Length"] = str(len(body or b""))
+        return _Request(method, url, headers, body, authorize, timeout or self.timeout)
+
+    def _call(
+        self,
+        request: _Request,
+        read: "Callable[[requests.Response, int, float], T]",
+        repeatable: Optional[bool],
+    ) -> T:
+        if repeatable is None:
+            repeatable = request.method in _SAFE
+        fresh = not repeatable
+        refreshed = False
+
+        def attempt(number: int, deadline: float) -> T:
+            nonlocal refreshed
+            token = self.auth.token() if request.authorize else ""
+            try:
+                return self._exchange(request, token, number, deadline, read, fresh)
+            except AttemptFailed as failed:
+                status = getattr(failed.error, "status", None)
+                if status != 401 or refreshed or not token or not self.auth.refresh(token):
+                    raise
+            # A refused request was not executed: with the new token it goes out at once, once.
+            refreshed = True
+            return self._exchange(request, self.auth.token(), number, deadline, read, fresh)
+
+        return self.retrier.call(attempt, repeatable=repeatable)
+
+    def _exchange(
+        self,
+        request: _Request,
+        token: str,
+        number: int,
+        deadline: float,
+        read: "Callable[[requests.Response, int, float], T]",
+        fresh: bool,
+    ) -> T:
+        began = time.monotonic()
+        response = None
+        try:
+            response = self._send(request, token, deadline, fresh)
+            status = response.status_code
+            _logger.debug(
+                "%s %s: %d after %.0f ms, try %d",
+                request.method,
+                redact(request.url),
+                status,
+                (time.monotonic() - began) * 1000,
+                number,
+            )
+            if status < 300:
+                return read(response, number, deadline)
+            self._refuse(request, response, deadline)
+        except AttemptFailed:
+            raise
+        except Exception as error:
+            failed = failed_attempt(error, request.method, request.url)
+            _logger.debug(
+                "%s %s: %s, try %d", request.method, redact(request.url), failed.error, number
+            )
+            raise failed from error
+        except BaseException:
+            # Ctrl-C in the middle: half an answer must not be met by the next request.
+            if response is not None:
+                response.close()
+            raise
+        raise AssertionError("unreachable")
+
+    def _send(
+        self, request: _Request, token: str, deadline: float, fresh: bool
+    ) -> "requests.Response":
+        from requests.models import PreparedRequest
+        from requests.structures import CaseInsensitiveDict
+
+        prepared = PreparedRequest()
+        prepared.method = request.method
+        prepared.url = request.url
+        prepared.body = request.body
+        prepared.hooks = {"response": []}
+        headers: Any = CaseInsensitiveDict(request.headers)
+        if token:
+            headers["Authorization"] = "Bearer " + header_value(token, "the token")
+        prepared.headers = headers
+        left = max(0.001, deadline - self.retrier.clock())
+        timeout = (min(request.timeout.connect, left), min(request.timeout.read, left))
+        proxy = proxy_for(request.url)
+        adapter = self._sessions.adapter(request.url, fresh)
+        return adapter.send(
+            prepared,
+            stream=True,
+            timeout=timeout,
+            verify=ca_bundle() or True,
+            proxies={} if proxy is None else dict.fromkeys(("http", "https"), proxy),
+        )
+
+    def _refuse(self, request: _Request, response: "requests.Response", deadline: float) -> None:
+        status = response.status_code
+        url = redact(request.url)
+        if status < 400:
+            # The token belongs to the host that the user named, and to no other one.
+            response.close()
+            raise AttemptFailed(
+                ProtocolError(
+                    "unexpected redirect to {!r}".format(
+                        redact(response.headers.get("Location", ""))[:200]
+                    ),
+                    status=status,
+                    method=request.method,
+                    url=url,
+                ),
+                sent=True,
+                answered=True,
+                transient=False,
+            )
+        body = self._read(response, deadline)
+        error = error_from_response(
+            status, body, headers=response.headers, method=request.method, url=url
+        )
+        wait = parse_retry_after(
+            response.headers.get("Retry-After"), date=response.headers.get("Date")
+        )
+        raise AttemptFailed(
+            error,
+            sent=True,
+            answered=True,
+            transient=status in _TRANSIENT,
+            retry_after=wait if status in (429, 503) else None,
+            invited=status == 429 or (status == 503 and wait is not None),
+        )
+
+    def _read(self, response: "requests.Response", deadline: float) -> bytes:
+        """The whole body, within the deadline: bytes that drip would keep each time-out from passing."""
+        parts: List[bytes] = []
+        try:
+            for chunk in _chunks(response):
+                parts.append(chunk)
+                if self.retrier.clock() > deadline:
+                    raise ConnectionFailed("the answer took longer than the deadline")
+        except BaseException:
+            response.close()
+            raise
+        return b"".join(parts)
+
+
+class _Sessions:
+    """A requests.Session for each thread: they are not made for several."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._pid = os.getpid()
+        self._local = threading.local()
+        self._all: "List[Tuple[threading.Thread, requests.Session]]" = []
+
+    def adapter(self, url: str, fresh: bool) -> Any:
+        if self._pid != os.getpid():
+            # The child of a fork shares the sockets of its parent and must not touch them.
+            self._start_anew()
+        session: "Optional[requests.Session]" = getattr(self._local, "session", None)
+        now = time.monotonic()
+        if session is None:
+            session = self._new_session()
+        elif fresh and now - self._local.used > _STALE:
+            session.close()
+        self._local.used = now
+        return session.get_adapter(url)
+
+    def _new_session(self) -> "requests.Session":
+        import requests
+
+        session = requests.Session()
+        self._local.session = session
+        with self._lock:
+            ended = [entry for entry in self._all if not entry[0].is_alive()]
+            self._all = [entry for entry in self._all if entry[0].is_alive()]
+            self._all.append((threading.current_thread(), session))
+        for _, old in ended:
+            old.close()
+        return session
+
+    def close(self) -> None:
+        if self._pid == os.getpid():
+            with self._lock:
+                sessions = [session for _, session in self._all]
+            for session in sessions:
+                session.close()
+
+
+def _chunks(response: "requests.Response") -> Iterator[bytes]:
+    """The body in pieces as they arrive, decoded; never waits for a piece to be full."""
+    raw = response.raw
+    if getattr(raw, "chunked", False) and hasattr(raw, "read_chunked"):
+        yield from raw.stream(_CHUNK, decode_content=True)
+        return
+    read1 = getattr(raw, "read1", None)
+    if read1 is None or not hasattr(raw, "_fp"):
+        # urllib3 1.x, and what tests put in its place.
+        yield from raw.stream(_CHUNK, decode_content=True)
+        return
+    while True:
+        chunk = read1(_CHUNK, decode_content=True)
+        if not chunk:
+            return
+        yield chunk
+
+
+def _socket_of(response: "requests.Response") -> Optional[socket.socket]:
+    connection = getattr(response.raw, "_connection", None)
+    found = getattr(connection, "sock", None)
+    return found if isinstance(found, socket.socket) else None

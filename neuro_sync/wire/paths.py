@@ -1,0 +1,55 @@
+"""What comes from outside and goes into a URL or a header."""
+
+from urllib.parse import quote, urlsplit, urlunsplit
+
+__all__ = ["header_value", "path_segment", "redact"]
+
+_REFUSED = ("\r", "\n", "\0")
+# Longer than any id or name, shorter than what a server or a proxy cuts.
+_LONGEST = 4096
+
+
+def path_segment(text: str, what: str = "job id") -> str:
+    """Quote a text so that it is one segment of a path, whatever is in it.
+
+    Raises:
+        TypeError: it is no str.
+        ValueError: it is empty, too long, ``.`` or ``..``, or has a CR, LF or NUL in it.
+    """
+    if not isinstance(text, str):
+        raise TypeError("{} must be a str, not {}".format(what, type(text).__name__))
+    if not text:
+        raise ValueError("{} is empty".format(what))
+    if len(text) > _LONGEST:
+        raise ValueError("{} has {} characters".format(what, len(text)))
+    if text in (".", ".."):
+        # Quoting does not help: clients and proxies resolve dots before they look at anything else.
+        raise ValueError("{} {!r} is no name".format(what, text))
+    _refuse_breaks(text, what)
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise ValueError("{} is not valid text".format(what)) from error
+
+
+def header_value(text: str, what: str = "header value") -> str:
+    """Check a text that becomes a header; the error does not show it.
+
+    Raises:
+        ValueError: it has a character in it that does not belong into a header.
+    """
+    _refuse_breaks(text, what)
+    if any(ord(character) > 127 for character in text):
+        raise ValueError("{} has characters in it that are not ASCII".format(what))
+    return text
+
+
+def redact(url: str) -> str:
+    """A URL without what may be secret: user info, query, fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _refuse_breaks(text: str, what: str) -> None:
+    if any(character in text for character in _REFUSED):
+        raise ValueError("{} has a line break or a NUL in it".format(what))
