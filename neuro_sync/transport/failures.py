@@ -91,7 +91,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(current))
         yield current
-        inner = [getattr(current, "reason", None), current.__cause__, current.__context__]
+        inner = [getattr(current, "reason", None), current.__cause__]
         inner += list(current.args)
         waiting += [item for item in inner if isinstance(item, BaseException)]
 

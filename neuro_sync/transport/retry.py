@@ -183,13 +183,13 @@ class _Tries:
         tries = Retrying(
             sleep=self._retrier.sleep,
             retry=self._again,
-            wait=lambda state: self._pause,
+            wait=self._wait,
             reraise=True,
         )
         try:
             result: T = tries(self._try)
         except AttemptFailed as failed:
-            raise self._verdict(failed) from failed.error.__cause__
+            raise self._verdict(failed) from failed.__cause__
         self._retrier.quota.give_back(self._taken)
         return result
 
@@ -200,8 +200,12 @@ class _Tries:
             raise failed
         return self._attempt(self._number, self._deadline)  # type: ignore[no-any-return]
 
-    def _again(self, state: "RetryCallState") -> bool:
-        failed = state.outcome.exception() if state.outcome is not None else None
+    def _wait(self, retry_state: "RetryCallState") -> float:
+        return self._pause
+
+    def _again(self, retry_state: "RetryCallState") -> bool:
+        outcome = retry_state.outcome
+        failed = outcome.exception() if outcome is not None else None
         if not isinstance(failed, AttemptFailed) or not failed.may_repeat(self._repeatable):
             return False
         retrier = self._retrier
@@ -225,7 +229,6 @@ class _Tries:
             )
             if isinstance(error, NeuroError):
                 unknown.method, unknown.url = error.method, error.url
-            unknown.__cause__ = error
             error = unknown
         if isinstance(error, NeuroError):
             error.attempts = self._number
