@@ -136,12 +136,17 @@ class LogFollower:
                 self._connection_ended(reader)
             return
         self._silences = 0
-        with self.lock:
-            self.pieces.extend(self._assembler.feed(frames))
-            lost = self._assembler.lost
-            if lost:
-                # What is missing may only be late: not told before other tries confirm it.
-                self.pieces.pop()
+        try:
+            with self.lock:
+                self.pieces.extend(self._assembler.feed(frames))
+                lost = self._assembler.lost
+                if lost:
+                    # What is missing may only be late: not told before other tries confirm it.
+                    self.pieces.pop()
+        except BaseException:
+            # Ctrl-C at the wrong moment: what was fed in half must not be gone on from.
+            self.close()
+            raise
         if lost:
             self._gap_tries += 1
             self._retrying.fruitless(failed=False)

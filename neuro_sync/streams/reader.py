@@ -8,6 +8,7 @@ garbage collector can run at any moment in any thread, that of the reader itself
 import logging
 import os
 import threading
+import time
 import weakref
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -226,8 +227,12 @@ class Reader:
         Raises:
             TimeoutError: none came in time.
         """
-        if not self._opened and not self.opened(timeout):
-            return None
+        if not self._opened:
+            started = time.monotonic()
+            if not self.opened(timeout):
+                return None
+            if timeout is not None:
+                timeout -= time.monotonic() - started
         item = self._next(timeout)
         if item.__class__ is not _Batch:
             return None

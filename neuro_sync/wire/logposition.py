@@ -117,6 +117,7 @@ class Tail:
         self._base = position if position is not None else Position()
         self._blocks: Deque[Union[bytes, _Line]] = deque()
         self._size = 0
+        self._trim_at = 2 * self.SOFT
         self._trimmed = False
         self._folded: Dict[int, int] = {}
 
@@ -134,7 +135,7 @@ class Tail:
         """Add a line that came in pieces, now that its end has come."""
         self._blocks.append(_Line(line.ms, line.text, line.zoned, line.digest))
         self._size += 64
-        if self._size > 2 * self.SOFT:
+        if self._size > self._trim_at:
             self._trim()
 
     @property
@@ -145,24 +146,24 @@ class Tail:
     def _add(self, block: bytes) -> None:
         self._blocks.append(block)
         self._size += len(block)
-        if self._size > 2 * self.SOFT:
+        if self._size > self._trim_at:
             self._trim()
 
     def _trim(self) -> None:
         blocks = self._blocks
-        window: Optional[int] = None
+        last = _last_ms(blocks[-1])
+        window = (last if last is not None else 0) - _WINDOW
         while len(blocks) > 1 and self._size - _cost(blocks[0]) >= self.SOFT:
-            if window is None:
-                last = _last_ms(blocks[-1])
-                window = (last if last is not None else 0) - _WINDOW
             following = _first_ms(blocks[1])
             if following is None or following >= window:
                 # The block may have lines that a server would send again, mixed with new ones.
                 if self._size <= self.HARD:
-                    return
+                    break
                 self._fold(blocks[0], window)
             self._size -= _cost(blocks.popleft())
             self._trimmed = True
+        # Not at each block again.
+        self._trim_at = self._size + self.SOFT
 
     def _fold(self, block: Union[bytes, _Line], window: int) -> None:
         self._folded = {ms: count for ms, count in self._folded.items() if ms >= window}

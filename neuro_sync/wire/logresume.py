@@ -64,6 +64,8 @@ class _Overlap:
         """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
         if self.beyond(ms):
             return _BEYOND
+        if self._known_from is not None and ms < self._known_from:
+            return _OLD  # not counted down: nothing of that time is kept
         newest = self._ms is None or ms >= self._ms - TOLERANCE
         if _take(self._lines, [(near, digest(content)) for near in _around(ms)]):
             if newest:

@@ -22,8 +22,8 @@ def stamp(ns, digits):
 class Server:
     """A log of (nanoseconds, content), the first ``archived`` lines of it in an archive."""
 
-    def __init__(self, log, archived=0, digits=9):
-        self.log, self.archived, self.digits = log, archived, digits
+    def __init__(self, log, digits=9):
+        self.log, self.archived, self.digits = log, 0, digits
 
     def frames(self, since, fragment=lambda line: [line], live_digits=9):
         since_ns = 0 if since is None else int(since.timestamp()) * 10**9
@@ -49,11 +49,22 @@ def texts(pieces):
     return b"".join(piece.data for piece in pieces if isinstance(piece, Chunk))
 
 
-def read(server, cuts, *, timestamps=False, fragment=lambda line: [line], batch=3, cursors=False):
+def read(
+    server,
+    cuts,
+    archived,
+    *,
+    timestamps=False,
+    fragment=lambda line: [line],
+    batch=3,
+    cursors=False,
+):
     """Read to the end, broken off after so many frames each time."""
     assembler = LogAssembler(timestamps=timestamps)
     out = []
-    for cut in [*cuts, None]:
+    for connection, cut in enumerate([*cuts, None]):
+        # The archive grows, so that a line has another stamp when it comes again.
+        server.archived = archived[min(connection, len(archived) - 1)]
         assembler.connect(SEPARATOR)
         frames = list(server.frames(assembler.position().since, fragment))[:cut]
         for start in range(0, len(frames), batch):
@@ -97,7 +108,7 @@ def fragments(draw):
 @settings(deadline=None, max_examples=300)
 @given(
     log=logs(),
-    archived=st.integers(0, 25),
+    archived=st.lists(st.integers(0, 25), min_size=1).map(sorted),
     digits=st.sampled_from([0, 3, 6, 9]),
     cuts=st.lists(st.integers(0, 30), max_size=8),
     fragment=fragments(),
@@ -111,9 +122,14 @@ def test_no_line_is_lost_or_comes_twice(
     if digits == 0:
         # Stamps of whole seconds say nothing within one: content and count are all there is.
         log = [(ns // 10**9 * 10**9, content) for ns, content in log]
-    server = Server(log, min(archived, len(log)), digits)
     text = read(
-        server, cuts, timestamps=timestamps, fragment=fragment, batch=batch, cursors=cursors
+        Server(log, digits),
+        cuts,
+        archived,
+        timestamps=timestamps,
+        fragment=fragment,
+        batch=batch,
+        cursors=cursors,
     )
     lines = text.split(b"\n")
     if timestamps:
