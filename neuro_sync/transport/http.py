@@ -336,13 +336,14 @@ class HttpTransport:
         timeout = (min(request.timeout.connect, left), min(request.timeout.read, left))
         proxy = proxy_for(request.url)
         adapter = self._sessions.adapter(request.url, fresh)
-        return adapter.send(
+        response: requests.Response = adapter.send(
             prepared,
             stream=True,
             timeout=timeout,
             verify=ca_bundle() or True,
             proxies={} if proxy is None else dict.fromkeys(("http", "https"), proxy),
         )
+        return response
 
     def _refuse(self, request: _Request, response: "requests.Response", deadline: float) -> None:
         status = response.status_code

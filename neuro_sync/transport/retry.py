@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
 from ..errors import NeuroError, OutcomeUnknown
 
@@ -157,7 +157,7 @@ class Retrier:
         return result
 
 
-class _Tries:
+class _Tries(Generic[T]):
     """The tries of one call whose first failed."""
 
     def __init__(
@@ -176,7 +176,7 @@ class _Tries:
         self._pause = 0.0
         self._first: Optional[AttemptFailed] = None
 
-    def go_on(self, first: AttemptFailed) -> T:  # type: ignore[type-var]
+    def go_on(self, first: AttemptFailed) -> T:
         from tenacity import Retrying
 
         self._first = first
@@ -193,12 +193,12 @@ class _Tries:
         self._retrier.quota.give_back(self._taken)
         return result
 
-    def _try(self) -> T:  # type: ignore[type-var]
+    def _try(self) -> T:
         self._number += 1
         if self._first is not None:
             failed, self._first = self._first, None
             raise failed
-        return self._attempt(self._number, self._deadline)  # type: ignore[no-any-return]
+        return self._attempt(self._number, self._deadline)
 
     def _wait(self, retry_state: "RetryCallState") -> float:
         return self._pause

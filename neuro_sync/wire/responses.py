@@ -81,7 +81,7 @@ def error_from_response(
         return IllegalArgumentError(message, payload=payload, **facts)
     if status == 403:
         missing = payload.get("missing") if payload is not None else None
-        rows = [row for row in missing if isinstance(row, dict)] if _is_list(missing) else []
+        rows = [row for row in missing if isinstance(row, dict)] if isinstance(missing, list) else []
         return AuthorizationError(_advised(message, status), missing=rows, **facts)
     if status in (429, 503):
         wait = parse_retry_after(headers.get("Retry-After"), date=headers.get("Date"))
@@ -136,7 +136,7 @@ def _message(payload: Optional[Dict[str, Any]], text: str, status: int) -> str:
         for key in ("error", "msg"):
             if key in payload and isinstance(payload[key], (str, int, float)):
                 return _cut(_innermost(str(payload[key])), _LONGEST_MESSAGE) or _default(status)
-        if _is_list(payload.get("missing")):
+        if isinstance(payload.get("missing"), list):
             return _cut(_missing_text(payload["missing"]), _LONGEST_MESSAGE)
     else:
         text = _json_text(text)
@@ -192,7 +192,3 @@ def _default(status: int) -> str:
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[:length] + "..."
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)

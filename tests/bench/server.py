@@ -15,7 +15,6 @@ from aiohttp import WSMsgType, web
 _CREATED = "2026-09-14T08:00:00.104211+00:00"
 _DOWN, _UP, _ECHO = 1001, 1002, 1003
 _CHUNK = 256 * 1024
-_BACKLOG = 4 * 1024 * 1024
 _STAMP = b"2026-09-14T08:11:15.%09dZ "
 
 
@@ -144,6 +143,7 @@ async def send_frames(request, make_frame, count):
     ws = web.WebSocketResponse(heartbeat=30)
     await ws.prepare(request)
     transport = request.transport
+    transport.set_write_buffer_limits(high=_CHUNK)
     sent = 0
     size = len(make_frame(0))
     batch = max(1, min(count, _CHUNK // size))
@@ -151,8 +151,7 @@ async def send_frames(request, make_frame, count):
         batch = min(batch, count - sent)
         transport.write(b"".join([make_frame(sent + n) for n in range(batch)]))
         sent += batch
-        while transport.get_write_buffer_size() > _BACKLOG:
-            await asyncio.sleep(0.0005)
+        await request.writer.drain()
     await ws.close()
     return ws
 
