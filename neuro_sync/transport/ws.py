@@ -164,11 +164,12 @@ class WsConnection:
         self._heard = max(self._heard, time.monotonic() - self._heartbeat)
         try:
             while True:
+                # It may have come together with the messages before it.
+                if self._parser.closed is not None:
+                    raise self._said_goodbye(self._parser.closed)
                 messages = self._receive()
                 if messages:
                     return messages
-                if self._parser.closed is not None:
-                    raise self._said_goodbye(self._parser.closed)
         except NeuroError as error:
             self._error = error
             raise
