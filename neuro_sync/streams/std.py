@@ -121,12 +121,14 @@ class StdStream:
         pieces: List[memoryview] = []
         fileno = 0
         for frame in frames:
-            if len(frame) < 2:
-                continue  # sent right after connecting, and not the end of anything
+            if not frame:
+                continue
             channel = frame[0]
             if channel not in (channels.STDOUT, channels.STDERR):
                 self._take_other(frame)
                 continue
+            if len(frame) == 1:
+                continue  # sent right after connecting: it is not the end of anything
             if channel != fileno:
                 self._flush(fileno, pieces)
                 fileno = channel

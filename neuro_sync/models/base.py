@@ -1,0 +1,171 @@
+"""What all data classes have in common: their JSON, in dataclasses-json's words."""
+
+import json
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, Union
+
+from yarl import URL
+
+from ..errors import ProtocolError
+from ..wire.codec import decode, encode
+
+__all__ = [
+    "JsonModel",
+    "boolean",
+    "dict_of",
+    "integer",
+    "list_of",
+    "nothing",
+    "number",
+    "text",
+    "to_url",
+]
+
+M = TypeVar("M", bound="JsonModel")
+T = TypeVar("T")
+_URLS_KEPT = 4096
+_urls: Dict[str, URL] = {}
+
+
+class JsonModel:
+    """Turns into JSON and back: ``to_dict``, ``from_dict``, ``to_json``, ``from_json``, ``schema``.
+
+    The JSON is the server's own form, so that ``from_dict`` takes an answer of any server since 2022.
+    Unknown fields are ignored, null is as good as absent.
+    """
+
+    @classmethod
+    def from_dict(cls: Type[M], kvs: Mapping[str, Any], *, infer_missing: bool = False) -> M:
+        """Make an object of the server's JSON object.
+
+        Args:
+            kvs: the JSON object.
+            infer_missing: for compatibility; what may be missing has a default anyway.
+
+        Raises:
+            ProtocolError: something that has to be there is missing or of the wrong kind.
+        """
+        if not isinstance(kvs, Mapping):
+            raise ProtocolError(
+                "{}: expected a JSON object, got {}".format(cls.__name__, type(kvs).__name__)
+            )
+        return decode(cls, cls._canonical(kvs))
+
+    @classmethod
+    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What servers of other generations send, in the form of today's."""
+        return payload
+
+    def to_dict(self, encode_json: bool = False) -> Dict[str, Any]:
+        """The JSON object; all values in it are JSON already, so ``encode_json`` changes nothing."""
+        return encode(self)
+
+    @classmethod
+    def from_json(
+        cls: Type[M],
+        s: Union[str, bytes],
+        *,
+        parse_float: Optional[Callable[[str], Any]] = None,
+        parse_int: Optional[Callable[[str], Any]] = None,
+        parse_constant: Optional[Callable[[str], Any]] = None,
+        infer_missing: bool = False,
+        **kw: Any,
+    ) -> M:
+        """Make an object of JSON text.
+
+        Raises:
+            ValueError: it is not JSON.
+            ProtocolError: it is not the JSON of this class.
+        """
+        payload = json.loads(
+            s, parse_float=parse_float, parse_int=parse_int, parse_constant=parse_constant, **kw
+        )
+        return cls.from_dict(payload, infer_missing=infer_missing)
+
+    def to_json(self, **kw: Any) -> str:
+        """The JSON text; takes the arguments of ``json.dumps``."""
+        return json.dumps(self.to_dict(), **kw)
+
+    @classmethod
+    def schema(cls, *, many: bool = False, **kw: Any) -> Any:
+        """A marshmallow schema with ``load``, ``loads``, ``dump`` and ``dumps``."""
+        from .schema import schema_of
+
+        return schema_of(cls, many=many, **kw)
+
+
+def text(value: Any) -> str:
+    if value.__class__ is not str:
+        raise TypeError("expected a text, got {!r}".format(value))
+    return value  # type: ignore[no-any-return]
+
+
+def integer(value: Any) -> int:
+    if value.__class__ is not int:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        raise TypeError("expected a whole number, got {!r}".format(value))
+    return value  # type: ignore[no-any-return]
+
+
+def number(value: Any) -> float:
+    if value.__class__ is not float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError("expected a number, got {!r}".format(value))
+        return float(value)
+    return value  # type: ignore[no-any-return]
+
+
+def boolean(value: Any) -> bool:
+    if value.__class__ is not bool:
+        raise TypeError("expected true or false, got {!r}".format(value))
+    return value  # type: ignore[no-any-return]
+
+
+def to_url(value: Any) -> URL:
+    """A URL; one that was seen before costs a tenth."""
+    if value.__class__ is URL:
+        return value  # type: ignore[no-any-return]
+    url = _urls.get(value)
+    if url is None:
+        url = URL(value)
+        if len(_urls) >= _URLS_KEPT:
+            _urls.clear()
+        _urls[value] = url
+    return url
+
+
+def list_of(item: Callable[[Any], T]) -> Callable[[Any], List[T]]:
+    """A decoder of JSON arrays."""
+
+    def decode_list(values: Any) -> List[T]:
+        if not isinstance(values, (list, tuple)):
+            raise TypeError("expected an array, got {!r}".format(values))
+        return [item(value) for value in values]
+
+    return decode_list
+
+
+def dict_of(item: Callable[[Any], T]) -> Callable[[Any], Dict[str, T]]:
+    """A decoder of JSON objects whose keys are data."""
+
+    def decode_dict(values: Any) -> Dict[str, T]:
+        if not isinstance(values, Mapping):
+            raise TypeError("expected an object, got {!r}".format(values))
+        return {key: item(value) for key, value in values.items()}
+
+    return decode_dict
+
+
+def texts(values: Any) -> Tuple[str, ...]:
+    if not isinstance(values, (list, tuple)):
+        raise TypeError("expected an array, got {!r}".format(values))
+    return tuple([text(value) for value in values])
+
+
+def dump_all(values: Any) -> List[Dict[str, Any]]:
+    return [value.to_dict() for value in values]
+
+
+def nothing(value: Any) -> bool:
+    """Tells of a value that it is left out: there is none, or nothing in it."""
+    return value is None or (not value and value.__class__ in (list, tuple, dict, str))

@@ -1,0 +1,165 @@
+"""Images: on the platform, in other registries, on this machine."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Mapping, Optional
+
+from ..wire.imagenames import DockerName, parse_docker_name
+from .base import JsonModel
+
+__all__ = ["LocalImage", "RemoteImage", "TagOption"]
+
+
+class TagOption(Enum):
+    """What a parser does about the tag of an image.
+
+    ALLOW takes it or leaves it out, DENY refuses one, DEFAULT puts ``latest`` where there is none.
+    """
+
+    ALLOW = 1
+    DENY = 2
+    DEFAULT = 3
+
+
+@dataclass(frozen=True)
+class RemoteImage(JsonModel):
+    """An image in a registry: of the platform, or any other.
+
+    Attributes:
+        name: without registry, organisation, project and tag.
+        tag: None: not said.
+        registry: host, and port where it is not the usual one.
+        cluster_name: cluster whose registry it is; None: it is no image of the platform.
+        org_name: organisation on the platform, where there is one.
+        project_name: project on the platform.
+        digest: ``sha256:...``, where the image is named by it.
+    """
+
+    name: str
+    tag: Optional[str] = None
+    registry: Optional[str] = None
+    cluster_name: Optional[str] = None
+    org_name: Optional[str] = None
+    project_name: Optional[str] = None
+    digest: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.registry is None and (self.cluster_name or self.project_name):
+            raise ValueError("an image of the platform needs its registry")
+        if bool(self.cluster_name) != bool(self.project_name):
+            raise ValueError("an image of the platform needs both its cluster and its project")
+
+    @classmethod
+    def new_platform_image(
+        cls,
+        name: str,
+        registry: str,
+        *,
+        cluster_name: str,
+        org_name: Optional[str],
+        project_name: str,
+        tag: Optional[str] = None,
+    ) -> "RemoteImage":
+        """An image in the registry of a cluster."""
+        return cls(name, tag, registry, cluster_name, org_name, project_name)
+
+    @classmethod
+    def new_external_image(
+        cls, name: str, registry: Optional[str] = None, *, tag: Optional[str] = None
+    ) -> "RemoteImage":
+        """An image in another registry; None is Docker Hub."""
+        return cls(name, tag, registry)
+
+    @property
+    def is_platform_image(self) -> bool:
+        """It is in the registry of a cluster of the platform."""
+        return self.cluster_name is not None
+
+    def as_docker_url(self, with_scheme: bool = False) -> str:
+        """The reference that Docker takes: ``registry/org/project/name:tag``.
+
+        Args:
+            with_scheme: put ``https://`` before an image of the platform.
+        """
+        scheme = "https://" if with_scheme and self.is_platform_image else ""
+        path = [self.registry, self.org_name, self.project_name, self.name]
+        return scheme + "/".join(part for part in path if part) + self._suffix()
+
+    def _suffix(self) -> str:
+        tag = ":" + self.tag if self.tag else ""
+        return tag + ("@" + self.digest if self.digest else "")
+
+    def __str__(self) -> str:
+        if not self.is_platform_image:
+            return self.as_docker_url()
+        path = [self.cluster_name, self.org_name, self.project_name, self.name]
+        return "image://" + "/".join(part for part in path if part) + self._suffix()
+
+    def __repr__(self) -> str:
+        return "<RemoteImage {}>".format(self)
+
+    @classmethod
+    def _of_answer(cls, text: str) -> "RemoteImage":
+        """An image as a server names it, before it is known whose registry that is."""
+        return _external(parse_docker_name(text))
+
+    def _on_platform(
+        self,
+        registries: Mapping[str, str],
+        cluster_name: Optional[str],
+        org_name: Optional[str],
+        project_name: Optional[str],
+    ) -> "RemoteImage":
+        """The same image, known to be one of the platform where its registry is.
+
+        Args:
+            registries: cluster to registry.
+            cluster_name, org_name, project_name: of the job that runs it.
+        """
+        if self.registry is None or self.is_platform_image:
+            return self
+        owner = _cluster_of(self.registry, registries, cluster_name)
+        parts = self.name.split("/")
+        if owner is None or len(parts) < 2:
+            return self
+        org = None
+        # org/project/name or project/name: names of projects have no slash in them, those of images may.
+        if len(parts) > 2 and (
+            parts[0] == org_name or (org_name is not None and parts[0] != project_name)
+        ):
+            org = parts.pop(0)
+        return RemoteImage(
+            "/".join(parts[1:]), self.tag, self.registry, owner, org, parts[0], self.digest
+        )
+
+
+def _external(name: DockerName) -> RemoteImage:
+    return RemoteImage(name.name, name.tag, name.registry, digest=name.digest)
+
+
+def _cluster_of(
+    registry: str, registries: Mapping[str, str], preferred: Optional[str]
+) -> Optional[str]:
+    if preferred is not None and registries.get(preferred) == registry:
+        return preferred
+    return next((name for name, host in registries.items() if host == registry), None)
+
+
+@dataclass(frozen=True)
+class LocalImage(JsonModel):
+    """An image on this machine."""
+
+    name: str
+    tag: Optional[str] = None
+
+    def __str__(self) -> str:
+        return self.name + (":" + self.tag if self.tag else "")
+
+
+def decode_image(value: Any) -> RemoteImage:
+    """An image of a container: the server's text, or the object that says whose registry it is in."""
+    if isinstance(value, str):
+        return RemoteImage._of_answer(value)
+    if isinstance(value, RemoteImage):
+        return value
+    return RemoteImage.from_dict(value)

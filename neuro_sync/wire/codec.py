@@ -1,0 +1,144 @@
+"""JSON to dataclass and back, generated once per class from the metadata of its fields.
+
+The metadata is dataclasses-json's own, as its ``config()`` makes it, so that there is one description of the
+wire format and that library reads it too. What is generated here does the same in a fiftieth of the time: it
+fills the dict of the new object and calls nothing that it need not call.
+"""
+
+import dataclasses
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
+
+from ..errors import ProtocolError
+
+__all__ = ["decode", "encode", "wire_field"]
+
+T = TypeVar("T")
+_KEY = "dataclasses_json"
+_Decoder = Callable[[Mapping[str, Any]], Any]
+_decoders: Dict[type, _Decoder] = {}
+_encoders: Dict[type, List[Tuple[str, str, Any, Any]]] = {}
+_WRONG = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError)
+
+
+def wire_field(
+    name: Optional[str] = None,
+    *,
+    decode: Optional[Callable[[Any], Any]] = None,
+    encode: Optional[Callable[[Any], Any]] = None,
+    omit: Optional[Callable[[Any], bool]] = None,
+    **field: Any,
+) -> Any:
+    """A dataclass field with what dataclasses-json calls its config.
+
+    Args:
+        name: the key on the wire; None: the name of the field.
+        decode, encode: between the value on the wire and that of the field.
+        omit: tells of a value that it is left out on the wire.
+        **field: arguments of ``dataclasses.field``.
+    """
+    metadata: Dict[str, Any] = {}
+    if name is not None:
+        metadata["letter_case"] = lambda _: name
+    if decode is not None:
+        metadata["decoder"] = decode
+    if encode is not None:
+        metadata["encoder"] = encode
+    if omit is not None:
+        metadata["exclude"] = omit
+    return dataclasses.field(metadata={_KEY: metadata}, **field)
+
+
+def decode(cls: Type[T], payload: Mapping[str, Any]) -> T:
+    """Make an object of a JSON object. Unknown keys are ignored, null is as good as absent.
+
+    Raises:
+        ProtocolError: a key is missing, or a value is of the wrong kind; the message names it.
+    """
+    decoder = _decoders.get(cls)
+    if decoder is None:
+        decoder = _decoders[cls] = _generate(cls)
+    try:
+        result: T = decoder(payload)
+    except ProtocolError:
+        raise
+    except _WRONG as error:
+        raise _explain(cls, payload, error) from error
+    return result
+
+
+def encode(value: Any) -> Dict[str, Any]:
+    """The JSON object of an object."""
+    cls = type(value)
+    steps = _encoders.get(cls)
+    if steps is None:
+        steps = _encoders[cls] = [
+            (field.name, _wire_name(field), config.get("encoder"), config.get("exclude"))
+            for field, config in _described(cls)
+        ]
+    result = {}
+    for name, wire_name, encoder, omit in steps:
+        item = getattr(value, name)
+        if omit is not None and omit(item):
+            continue
+        result[wire_name] = encoder(item) if encoder is not None and item is not None else item
+    return result
+
+
+def _described(cls: type) -> List[Tuple[Any, Mapping[str, Any]]]:
+    return [(field, field.metadata.get(_KEY, {})) for field in dataclasses.fields(cls)]
+
+
+def _wire_name(field: Any) -> str:
+    letter_case = field.metadata.get(_KEY, {}).get("letter_case")
+    name: str = field.name if letter_case is None else letter_case(field.name)
+    return name
+
+
+def _generate(cls: type) -> _Decoder:
+    """Write the source of a decoder for a class, and compile it."""
+    space: Dict[str, Any] = {"cls": cls, "new": cls.__new__, "ProtocolError": ProtocolError}
+    lines = ["def decoder(payload):", "    get = payload.get", "    self = new(cls)", "    to = self.__dict__"]
+    for number, (field, config) in enumerate(_described(cls)):
+        lines.append("    value = get({!r})".format(_wire_name(field)))
+        found = "to[{!r}] = value".format(field.name)
+        decoder = config.get("decoder")
+        if decoder is not None:
+            space["decode{}".format(number)] = decoder
+            found = "to[{!r}] = decode{}(value)".format(field.name, number)
+        lines.append("    if value is not None: {}".format(found))
+        if field.default is not dataclasses.MISSING:
+            space["default{}".format(number)] = field.default
+            lines.append("    else: to[{!r}] = default{}".format(field.name, number))
+        elif field.default_factory is not dataclasses.MISSING:
+            space["default{}".format(number)] = field.default_factory
+            lines.append("    else: to[{!r}] = default{}()".format(field.name, number))
+        else:
+            lines.append("    else: raise KeyError({!r})".format(_wire_name(field)))
+    lines.append("    return self")
+    exec("\n".join(lines), space)
+    decoder_function: _Decoder = space["decoder"]
+    return decoder_function
+
+
+def _explain(cls: type, payload: Any, error: Exception) -> ProtocolError:
+    """Find the field that could not be decoded: slowly, for nobody waits for it."""
+    if not isinstance(payload, Mapping):
+        return ProtocolError(
+            "{}: expected a JSON object, got {}".format(cls.__name__, type(payload).__name__)
+        )
+    subject = "{} {}".format(cls.__name__, payload["id"]) if "id" in payload else cls.__name__
+    for field, config in _described(cls):
+        name = _wire_name(field)
+        value = payload.get(name)
+        if value is None:
+            if (
+                field.default is dataclasses.MISSING
+                and field.default_factory is dataclasses.MISSING
+            ):
+                return ProtocolError("{}: {!r} is missing".format(subject, name))
+            continue
+        try:
+            config.get("decoder", lambda value: value)(value)
+        except (ProtocolError, *_WRONG) as inner:
+            return ProtocolError("{}: {!r}: {}".format(subject, name, str(inner)[:200]))
+    return ProtocolError("{}: {}".format(subject, str(error)[:200]))
