@@ -10,13 +10,16 @@ from ..wire.codec import decode, encode
 
 __all__ = [
     "JsonModel",
+    "absent",
     "boolean",
     "dict_of",
+    "dump_all",
     "integer",
     "list_of",
     "nothing",
     "number",
     "text",
+    "texts",
     "to_url",
 ]
 
@@ -164,6 +167,11 @@ def texts(values: Any) -> Tuple[str, ...]:
 
 def dump_all(values: Any) -> List[Dict[str, Any]]:
     return [value.to_dict() for value in values]
+
+
+def absent(value: Any) -> bool:
+    """Tells of a value that it is left out: there is none."""
+    return value is None
 
 
 def nothing(value: Any) -> bool:

@@ -8,6 +8,7 @@ from yarl import URL
 from ..wire.codec import wire_field
 from .base import (
     JsonModel,
+    absent,
     boolean,
     dict_of,
     dump_all,
@@ -24,10 +25,6 @@ __all__ = ["Container", "DiskVolume", "HTTPPort", "Resources", "SecretFile", "Vo
 
 _MIB = 2**20
 _VENDORS = ("nvidia", "amd", "intel")
-
-
-def _absent(value: Any) -> bool:
-    return value is None
 
 
 @dataclass(frozen=True, init=False)
@@ -50,15 +47,15 @@ class Resources(JsonModel):
 
     memory: int = wire_field(decode=integer)
     cpu: float = wire_field(decode=number)
-    nvidia_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=_absent)
-    amd_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=_absent)
-    intel_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=_absent)
-    nvidia_gpu_model: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
-    amd_gpu_model: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
-    intel_gpu_model: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
+    nvidia_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=absent)
+    amd_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=absent)
+    intel_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=absent)
+    nvidia_gpu_model: Optional[str] = wire_field(decode=text, default=None, omit=absent)
+    amd_gpu_model: Optional[str] = wire_field(decode=text, default=None, omit=absent)
+    intel_gpu_model: Optional[str] = wire_field(decode=text, default=None, omit=absent)
     shm: bool = wire_field(decode=boolean, default=True)
-    tpu_type: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
-    tpu_software_version: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
+    tpu_type: Optional[str] = wire_field(decode=text, default=None, omit=absent)
+    tpu_software_version: Optional[str] = wire_field(decode=text, default=None, omit=absent)
     nvidia_migs: Mapping[str, Any] = wire_field(default_factory=dict, omit=nothing)
 
     def __init__(
@@ -162,7 +159,7 @@ class HTTPPort(JsonModel):
 
     port: int = wire_field(decode=integer, default=-1)
     requires_auth: bool = wire_field(decode=boolean, default=True)
-    health_check_path: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
+    health_check_path: Optional[str] = wire_field(decode=text, default=None, omit=absent)
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -258,11 +255,11 @@ class Container(JsonModel):
 
     image: RemoteImage = wire_field(decode=decode_image, encode=_encode_image)
     resources: Resources = wire_field(decode=Resources.from_dict, encode=Resources.to_dict)
-    entrypoint: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
-    command: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
-    working_dir: Optional[str] = wire_field(decode=text, default=None, omit=_absent)
+    entrypoint: Optional[str] = wire_field(decode=text, default=None, omit=absent)
+    command: Optional[str] = wire_field(decode=text, default=None, omit=absent)
+    working_dir: Optional[str] = wire_field(decode=text, default=None, omit=absent)
     http: Optional[HTTPPort] = wire_field(
-        decode=HTTPPort.from_dict, encode=HTTPPort.to_dict, default=None, omit=_absent
+        decode=HTTPPort.from_dict, encode=HTTPPort.to_dict, default=None, omit=absent
     )
     env: Mapping[str, str] = wire_field(decode=dict_of(text), default_factory=dict)
     volumes: Sequence[Volume] = wire_field(

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from ..wire.imagenames import DockerName, parse_docker_name
 from .base import JsonModel
 
 __all__ = ["LocalImage", "RemoteImage", "TagOption"]
+
+
+# Listings name the same few images again and again.
+_KEPT = 4096
+_seen: "Dict[str, RemoteImage]" = {}
 
 
 class TagOption(Enum):
@@ -116,11 +121,15 @@ class RemoteImage(JsonModel):
             registries: cluster to registry.
             cluster_name, org_name, project_name: of the job that runs it.
         """
-        if self.registry is None or self.is_platform_image:
+        if self.is_platform_image or "/" not in self.name:
             return self
-        owner = _cluster_of(self.registry, registries, cluster_name)
-        parts = self.name.split("/")
-        if owner is None or len(parts) < 2:
+        path = self.name if self.registry is None else "{}/{}".format(self.registry, self.name)
+        owner = _cluster_of(path, registries, cluster_name)
+        if owner is None:
+            return self
+        registry = registries[owner]
+        parts = path[len(registry) + 1 :].split("/")
+        if len(parts) < 2:
             return self
         org = None
         # org/project/name or project/name: names of projects have no slash in them, those of images may.
@@ -129,7 +138,7 @@ class RemoteImage(JsonModel):
         ):
             org = parts.pop(0)
         return RemoteImage(
-            "/".join(parts[1:]), self.tag, self.registry, owner, org, parts[0], self.digest
+            "/".join(parts[1:]), self.tag, registry, owner, org, parts[0], self.digest
         )
 
 
@@ -138,11 +147,16 @@ def _external(name: DockerName) -> RemoteImage:
 
 
 def _cluster_of(
-    registry: str, registries: Mapping[str, str], preferred: Optional[str]
+    path: str, registries: Mapping[str, str], preferred: Optional[str]
 ) -> Optional[str]:
-    if preferred is not None and registries.get(preferred) == registry:
-        return preferred
-    return next((name for name, host in registries.items() if host == registry), None)
+    """The cluster whose registry an image is in, the preferred one of several."""
+    found = None
+    for name, registry in registries.items():
+        if path.startswith(registry + "/"):
+            if name == preferred:
+                return name
+            found = found or name
+    return found
 
 
 @dataclass(frozen=True)
@@ -159,7 +173,12 @@ class LocalImage(JsonModel):
 def decode_image(value: Any) -> RemoteImage:
     """An image of a container: the server's text, or the object that says whose registry it is in."""
     if isinstance(value, str):
-        return RemoteImage._of_answer(value)
+        image = _seen.get(value)
+        if image is None:
+            if len(_seen) >= _KEPT:
+                _seen.clear()
+            image = _seen[value] = RemoteImage._of_answer(value)
+        return image
     if isinstance(value, RemoteImage):
         return value
     return RemoteImage.from_dict(value)

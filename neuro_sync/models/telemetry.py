@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
 from ..wire.codec import wire_field
-from .base import JsonModel, number
+from .base import JsonModel, absent, number
 
 __all__ = ["JobTelemetry"]
 
@@ -33,9 +33,9 @@ class JobTelemetry(JsonModel):
     cpu: float = wire_field(decode=number)
     memory_bytes: float = wire_field(decode=_bytes)
     timestamp: float = wire_field(decode=number)
-    gpu_duty_cycle: Optional[int] = wire_field(default=None, omit=lambda value: value is None)
+    gpu_duty_cycle: Optional[int] = wire_field(default=None, omit=absent)
     gpu_memory_bytes: Optional[float] = wire_field(
-        decode=_bytes, default=None, omit=lambda value: value is None
+        decode=_bytes, default=None, omit=absent
     )
 
     def __init__(

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta, timezone
 
-__all__ = ["format_time", "parse_time"]
+__all__ = ["format_time", "format_utc", "parse_time"]
 
 _PATTERN = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
@@ -53,3 +53,8 @@ def format_time(moment: datetime) -> str:
     if moment.tzinfo is None:
         moment = moment.astimezone(timezone.utc)
     return moment.isoformat()
+
+
+def format_utc(moment: datetime) -> str:
+    """Write a time in UTC; one without an offset is local time."""
+    return moment.astimezone(timezone.utc).isoformat()

@@ -1,0 +1,105 @@
+"""URIs of the platform's storage, secrets, disks and jobs: ``storage:data`` and what it stands for."""
+
+from typing import Collection, List, Optional
+from urllib.parse import unquote
+
+from yarl import URL
+
+__all__ = ["parse_uri", "shorten_uri"]
+
+
+def parse_uri(
+    text: str,
+    *,
+    cluster_name: str,
+    org_name: Optional[str],
+    project_name: Optional[str],
+    allowed_schemes: Collection[str] = (),
+) -> URL:
+    """Make a whole URI of a short one: ``storage:a`` to ``storage://cluster/org/project/a``.
+
+    Args:
+        text: the URI; one that names its cluster stays as it is.
+        cluster_name, org_name, project_name: what is put in where it is left out.
+        allowed_schemes: empty: any.
+
+    Raises:
+        ValueError: it is not right; the message says why.
+    """
+    scheme, colon, rest = text.partition(":")
+    if not colon or "/" in scheme:
+        raise ValueError(
+            "URI scheme not specified in {!r}; specify one of {}".format(
+                text, ", ".join(allowed_schemes) or "storage, secret, disk, job"
+            )
+        )
+    scheme = scheme.lower()
+    if allowed_schemes and scheme not in allowed_schemes:
+        raise ValueError(
+            "invalid scheme '{}:' in {!r} (only {} is allowed)".format(
+                scheme, text, ", ".join("'{}:'".format(name) for name in allowed_schemes)
+            )
+        )
+    if scheme == "file":
+        return URL(text)
+    for character, what in (("?", "query"), ("#", "fragment")):
+        if character in rest:
+            raise ValueError("{} is not allowed in {!r}".format(what, text))
+    if rest.startswith("//"):
+        authority, slash, path = rest[2:].partition("/")
+        if authority:
+            _check_authority(authority, text)
+            return URL("{}://{}{}{}".format(scheme, authority.lower(), slash, path))
+        rest = "/" + path
+    path = unquote(rest)
+    if path.lstrip("/").startswith("~"):
+        raise ValueError("cannot expand the home directory of {!r} on the platform".format(text))
+    org = [org_name] if org_name else []
+    if path.startswith("/"):
+        whole = "/".join(["", *org, path[1:]])
+    else:
+        if project_name is None:
+            raise ValueError(
+                "there is no current project for {!r}: write {}:/PROJECT/...".format(text, scheme)
+            )
+        whole = "/".join(["", *org, project_name] + ([path] if path else []))
+    return URL.build(scheme=scheme, host=cluster_name, path=_without_dots(whole))
+
+
+def shorten_uri(
+    uri: URL, *, cluster_name: str, org_name: Optional[str], project_name: Optional[str]
+) -> URL:
+    """Leave out of a URI what is current anyway."""
+    if uri.host != cluster_name:
+        return uri
+    parts = uri.raw_path.split("/")[1:]
+    if org_name:
+        if parts[:1] != [org_name]:
+            return uri
+        parts = parts[1:]
+    if project_name is not None and parts[:1] == [project_name]:
+        return URL("{}:{}".format(uri.scheme, "/".join(parts[1:])), encoded=True)
+    return URL("{}:/{}".format(uri.scheme, "/".join(parts)), encoded=True)
+
+
+def _check_authority(authority: str, text: str) -> None:
+    if "@" in authority:
+        raise ValueError("user and password are not allowed in {!r}".format(text))
+    if ":" in authority:
+        raise ValueError("port is not allowed in {!r}".format(text))
+    if authority.startswith("~"):
+        raise ValueError("cannot expand the home directory of {!r} on the platform".format(text))
+
+
+def _without_dots(path: str) -> str:
+    """Resolve ``.`` and ``..``: what climbs out of the root stays at the root."""
+    parts: List[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del parts[-1:]
+        elif segment != ".":
+            parts.append(segment)
+    if segments[-1] in (".", ".."):
+        parts.append("")
+    return "/" + "/".join(parts)
