@@ -1,0 +1,129 @@
+"""What notebooks show: tables and small pictures, with everything that came from outside escaped."""
+
+from datetime import datetime, timezone
+from html import escape
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
+
+if TYPE_CHECKING:
+    from .models.cluster import Preset
+    from .models.jobs import JobDescription
+    from .models.telemetry import JobTelemetry
+
+__all__ = ["jobs_table_html", "presets_table_html", "telemetry_html"]
+
+_COLOURS = {
+    "pending": "#9a6700",
+    "suspended": "#9a6700",
+    "running": "#0969da",
+    "succeeded": "#1a7f37",
+    "failed": "#cf222e",
+    "cancelled": "#6e7781",
+}
+_WIDTH, _HEIGHT = 360, 60
+
+
+def jobs_table_html(jobs: "Sequence[JobDescription]") -> str:
+    """A row for each job."""
+    rows = [
+        [
+            "<code>{}</code>".format(escape(job.id)),
+            escape(job.name or ""),
+            _status_html(job),
+            escape(_moment(job.history.created_at)),
+            escape(_span(job.history.run_time_seconds)),
+            escape(job.preset_name or ""),
+            escape(str(job.container.image)),
+            "<code>{}</code>".format(escape(_cut(job.container.command or "", 60))),
+        ]
+        for job in jobs
+    ]
+    return _table(
+        ["Job", "Name", "Status", "Created (UTC)", "Ran", "Preset", "Image", "Command"], rows
+    )
+
+
+def presets_table_html(presets: "Mapping[str, Preset]") -> str:
+    """A row for each preset."""
+    from .models.cluster import gpu_texts
+
+    rows = [
+        [
+            escape(name),
+            "{:g}".format(preset.cpu),
+            "{} MiB".format(preset.memory_mb),
+            escape(", ".join(gpu_texts(preset))),
+            escape(str(preset.credits_per_hour)),
+        ]
+        for name, preset in presets.items()
+    ]
+    return _table(["Preset", "CPU", "Memory", "GPU", "Credits/h"], rows)
+
+
+def telemetry_html(samples: "Sequence[JobTelemetry]") -> str:
+    """The last sample in words, and where there are more of them cpu and memory over time."""
+    if not samples:
+        return "<em>no telemetry yet</em>"
+    last = samples[-1]
+    figures = [["CPU", "{:.2f} cores".format(last.cpu)], ["Memory", "{:.1f} MiB".format(last.memory)]]
+    if last.gpu_duty_cycle is not None:
+        figures.append(["GPU", "{} %".format(escape(str(last.gpu_duty_cycle)))])
+    if last.gpu_memory is not None:
+        figures.append(["GPU memory", "{:.1f} MiB".format(last.gpu_memory)])
+    text = _table(["", "now"], figures)
+    if len(samples) > 1:
+        text += _chart("CPU, cores", [sample.cpu for sample in samples], "#0969da")
+        text += _chart("Memory, MiB", [sample.memory for sample in samples], "#1a7f37")
+    return text
+
+
+def _chart(title: str, values: Sequence[float], colour: str) -> str:
+    top = max(max(values), 1e-9)
+    step = _WIDTH / (len(values) - 1)
+    points = " ".join(
+        "{:.1f},{:.1f}".format(number * step, _HEIGHT - value / top * (_HEIGHT - 4))
+        for number, value in enumerate(values)
+    )
+    return (
+        '<figure style="margin:4px 0"><figcaption><small>{} (at most {:.2f})</small></figcaption>'
+        '<svg width="{}" height="{}" role="img" aria-label="{}">'
+        '<polyline points="{}" fill="none" stroke="{}" stroke-width="1.5"/></svg></figure>'
+    ).format(escape(title), top, _WIDTH, _HEIGHT, escape(title), points, colour)
+
+
+def _status_html(job: "JobDescription") -> str:
+    shown = job.status.value
+    if job.history.reason:
+        shown += " ({})".format(job.history.reason)
+    if job.history.exit_code:
+        shown += ", exit code {}".format(job.history.exit_code)
+    colour = _COLOURS.get(job.status.value, "#6e7781")
+    return '<span style="color:{}">{}</span>'.format(colour, escape(shown))
+
+
+def _table(heads: Sequence[str], rows: "Sequence[Sequence[str]]") -> str:
+    """Cells are HTML already."""
+    lines: List[str] = ["<table><thead><tr>"]
+    lines += ["<th>{}</th>".format(escape(head)) for head in heads]
+    lines.append("</tr></thead><tbody>")
+    for row in rows:
+        lines.append("<tr>{}</tr>".format("".join("<td>{}</td>".format(cell) for cell in row)))
+    lines.append("</tbody></table>")
+    return "".join(lines)
+
+
+def _moment(moment: Optional[datetime]) -> str:
+    if moment is None:
+        return ""
+    return "{:%Y-%m-%d %H:%M:%S}".format(moment.astimezone(timezone.utc))
+
+
+def _span(seconds: Optional[float]) -> str:
+    if not seconds:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return "{}:{:02}:{:02}".format(hours, minutes, rest)
+
+
+def _cut(text: Any, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
