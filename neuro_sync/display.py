@@ -2,7 +2,7 @@
 
 from datetime import datetime, timezone
 from html import escape
-from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, List, Mapping, Optional, Sequence
 
 if TYPE_CHECKING:
     from .models.cluster import Preset
@@ -64,7 +64,10 @@ def telemetry_html(samples: "Sequence[JobTelemetry]") -> str:
     if not samples:
         return "<em>no telemetry yet</em>"
     last = samples[-1]
-    figures = [["CPU", "{:.2f} cores".format(last.cpu)], ["Memory", "{:.1f} MiB".format(last.memory)]]
+    figures = [
+        ["CPU", "{:.2f} cores".format(last.cpu)],
+        ["Memory", "{:.1f} MiB".format(last.memory)],
+    ]
     if last.gpu_duty_cycle is not None:
         figures.append(["GPU", "{} %".format(escape(str(last.gpu_duty_cycle)))])
     if last.gpu_memory is not None:
@@ -125,5 +128,5 @@ def _span(seconds: Optional[float]) -> str:
     return "{}:{:02}:{:02}".format(hours, minutes, rest)
 
 
-def _cut(text: Any, length: int) -> str:
+def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."

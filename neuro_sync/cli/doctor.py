@@ -135,7 +135,9 @@ def _server(client: "Client") -> Iterator[Finding]:
             ),
         )
     except AuthError as error:
-        yield Finding(False, "login", str(error), "The token is not valid (any more): log in again.")
+        yield Finding(
+            False, "login", str(error), "The token is not valid (any more): log in again."
+        )
     except NeuroError as error:
         yield Finding(False, "login", str(error))
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from .._version import __version__
 from ..errors import NeuroError
@@ -40,7 +40,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 1
 
 
-def _client(arguments: argparse.Namespace) -> "Client":
+def client_of(arguments: argparse.Namespace) -> "Client":
     if arguments.url is None:
         from ..client import get
 
@@ -65,12 +65,16 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     subparsers.required = True
 
-    def add(name, function, help, needs_client=True):  # type: ignore[no-untyped-def]
+    def add(
+        name: str, function: Callable[..., Any], help: str, needs_client: bool = True
+    ) -> argparse.ArgumentParser:
         subparser = subparsers.add_parser(name, help=help, description=help)
         subparser.set_defaults(function=function, needs_client=needs_client)
         return subparser
 
-    add("doctor", doctor.doctor, "check the login, the server and the way there", needs_client=False)
+    add(
+        "doctor", doctor.doctor, "check the login, the server and the way there", needs_client=False
+    )
 
     local = add("local", commands.local, "run a local platform until Ctrl-C", needs_client=False)
     local.add_argument("--port", type=int, default=0, help="TCP port; 0 takes a free one")
@@ -98,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 
     forward = add("port-forward", commands.port_forward, "make ports of a job local ones")
     forward.add_argument("job")
-    forward.add_argument("ports", nargs="+", metavar="LOCAL:JOB", help="two TCP ports, as in 8080:80")
+    forward.add_argument(
+        "ports", nargs="+", metavar="LOCAL:JOB", help="two TCP ports, as in 8080:80"
+    )
 
     ls = add("ls", commands.ls, "list jobs that have not ended, or all of them")
     ls.add_argument("-a", "--all", action="store_true")

@@ -1,13 +1,20 @@
 """The methods that are answered at once."""
 
-import random
 import time
+import warnings
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
+from ..models.capacity import decode_capacity
 from ..models.images import RemoteImage
 from ..models.jobs import JobDescription, JobPriority, JobRestartPolicy, JobStatus
-from ..models.payloads import run_payload, start_payload
+from ..models.payloads import (
+    Target,
+    container_payload,
+    job_payload,
+    run_container_payload,
+    whole_minutes,
+)
 from ..streams.listing import JobListing
 from ..wire.queries import list_query
 from .base import JobsBase
@@ -113,26 +120,13 @@ class Calls(JobsBase):
 
         Endpoint: ``POST {api}/jobs?from_preset``; with a key also ``GET {api}/jobs``.
         """
-        self._check_string("idempotency_key", idempotency_key)
         target = self._target(cluster_name, org_name, project_name)
         if idempotency_key is not None:
             tags = [*tags, idempotency_tag(idempotency_key)]
-        payload = start_payload(
-            parser=self._parse,
-            image=image,
-            preset_name=preset_name,
-            entrypoint=entrypoint,
-            command=command,
-            working_dir=working_dir,
-            http=http,
-            env=env,
-            volumes=volumes,
-            secret_env=secret_env,
-            secret_files=secret_files,
-            disk_volumes=disk_volumes,
-            tty=tty,
-            shm=shm,
+        payload = job_payload(
+            target,
             name=name,
+            preset_name=preset_name,
             tags=tags,
             description=description,
             pass_config=pass_config,
@@ -143,15 +137,244 @@ class Calls(JobsBase):
             privileged=privileged,
             priority=priority,
             energy_schedule_name=energy_schedule_name,
-            **target,
         )
+        payload.update(
+            container_payload(
+                self._parse,
+                target,
+                image=image,
+                entrypoint=entrypoint,
+                command=command,
+                working_dir=working_dir,
+                http=http,
+                env=env,
+                volumes=volumes,
+                secret_env=secret_env,
+                secret_files=secret_files,
+                disk_volumes=disk_volumes,
+                tty=tty,
+                shm=shm,
+            )
+        )
+        # The key alone matters, not its value.
+        url = self._jobs_url() + "?from_preset"
         if idempotency_key is None:
-            return self._send_start(payload, from_preset=True)
+            return self._send_start(url, payload)
         policy = self._http.retrier.policy
         return start_once(
-            lambda: self._send_start(payload, from_preset=True),
-            lambda: self.list(tags=tags[-1:], cluster_name=cluster_name),
+            lambda: self._send_start(url, payload),
+            lambda: self.list(
+                tags=payload["tags"][-1:],
+                cluster_name=target.cluster_name,
+                org_names=[target.org_name] if target.org_name else (),
+            ),
             self.kill,
             attempts=policy.attempts,
-            pause=lambda n: time.sleep(random.uniform(0, min(policy.cap, policy.base * 2**n))),
+            pause=lambda number: time.sleep(policy.pause(number)),
         )
+
+    def run(
+        self,
+        container: "Container",
+        *,
+        name: Optional[str] = None,
+        tags: Sequence[str] = (),
+        description: Optional[str] = None,
+        scheduler_enabled: bool = False,
+        pass_config: bool = False,
+        wait_for_jobs_quota: bool = False,
+        schedule_timeout: Optional[float] = None,
+        life_span: Optional[float] = None,
+        priority: Optional[JobPriority] = None,
+        org_name: Optional[str] = None,
+        project_name: Optional[str] = None,
+        restart_policy: JobRestartPolicy = JobRestartPolicy.NEVER,
+    ) -> JobDescription:
+        """Start a job with resources of its own instead of a preset's.
+
+        Deprecated: use :meth:`start`. The arguments are those of :meth:`start`, but for these.
+
+        Args:
+            container: image, command and resources.
+            scheduler_enabled: the job takes turns with others.
+
+        Endpoint: ``POST {api}/jobs``.
+        """
+        warnings.warn("run() is deprecated, use start()", DeprecationWarning, stacklevel=2)
+        target = self._target(None, org_name, project_name)
+        payload = job_payload(
+            target,
+            name=name,
+            tags=tags,
+            description=description,
+            pass_config=pass_config,
+            wait_for_jobs_quota=wait_for_jobs_quota,
+            schedule_timeout=schedule_timeout,
+            restart_policy=restart_policy,
+            life_span=life_span,
+            priority=priority,
+        )
+        payload["container"] = run_container_payload(
+            self._parse,
+            target,
+            container,
+            nvidia_names=self._cluster(target.cluster_name).accepts_nvidia_gpu,
+        )
+        payload["scheduler_enabled"] = bool(scheduler_enabled)
+        return self._send_start(self._jobs_url(), payload)
+
+    def list(
+        self,
+        *,
+        statuses: Iterable[JobStatus] = (),
+        name: Optional[str] = None,
+        tags: Iterable[str] = (),
+        owners: Iterable[str] = (),
+        since: Optional[datetime] = None,
+        until: Optional[datetime] = None,
+        reverse: bool = False,
+        limit: Optional[int] = None,
+        cluster_name: Optional[str] = None,
+        org_names: Iterable[str] = (),
+        project_names: Iterable[str] = (),
+    ) -> JobListing:
+        """List jobs, oldest first. Each is decoded as it comes, so a listing may be long.
+
+        ::
+
+            with jobs.list(statuses={JobStatus.RUNNING}) as running:
+                for job in running:
+                    print(job.id)
+
+        Args:
+            statuses: only jobs with one of these; none: any.
+            name: only jobs with this name.
+            tags: only jobs that have all of these.
+            owners: only jobs of one of these users.
+            since, until: only jobs that were made then or between; a naive value is local time.
+            reverse: newest first.
+            limit: at most so many.
+            cluster_name: cluster of the jobs; None is the current one.
+            org_names: only jobs of one of these organisations; none: of the current one.
+            project_names: only jobs of one of these projects; none: of any.
+
+        Returns:
+            An iterator of JobDescription and a context manager. Under ``with`` the request is made on
+            entry, otherwise at the first item.
+
+        Raises:
+            IllegalArgumentError: the server does not accept a filter.
+            NDJSONError: while it is read: the server failed half-way.
+            ConnectionFailed: while it is read: the answer was cut.
+
+        Endpoint: ``GET {api}/jobs``.
+        """
+        filters: Dict[str, Any] = {
+            "statuses": [JobStatus(status).value for status in statuses],
+            "name": name,
+            "owners": _several(owners, "owners"),
+            "tags": _several(tags, "tags"),
+            "since": since,
+            "until": until,
+            "reverse": reverse,
+            "project_names": _several(project_names, "project_names"),
+        }
+        orgs = [org for org in _several(org_names, "org_names") if org]
+
+        def open_stream(limit: Optional[int]) -> "HttpStream":
+            current = self._config.org_name
+            query = list_query(
+                cluster_name=cluster_name or self._config.cluster_name,
+                org_names=orgs or ([current] if current else []),
+                limit=limit,
+                **filters,
+            )
+            return self._http.stream(
+                "GET", self._jobs_url(), params=query, accept="application/x-ndjson"
+            )
+
+        return JobListing(open_stream, self._decode, limit)
+
+    def kill(self, id: str) -> None:
+        """Kill a job. One that has ended stays as it is.
+
+        Args:
+            id: job id, or the name of the newest job of yours that has it.
+
+        Raises:
+            JobNotFound: there is no such job.
+
+        Endpoint: ``DELETE {api}/jobs/{id}``.
+        """
+        self._http.request("DELETE", self._jobs_url(id))
+
+    def bump_life_span(self, id: str, additional_life_span: float) -> None:
+        """Let a job run for longer. One without a limit gets one: what is added counts from nothing.
+
+        Args:
+            id: job id, or the name of the newest job of yours that has it.
+            additional_life_span: seconds to add, in whole minutes (rounded down), 60 at least.
+
+        Raises:
+            JobNotFound: there is no such job.
+            Conflict: somebody else changed the job at the same moment; nothing was added.
+            OutcomeUnknown: the answer got lost and it may have been added: ``status(id).life_span`` tells.
+
+        Endpoint: ``PUT {api}/jobs/{id}/max_run_time_minutes``.
+        """
+        minutes = whole_minutes(additional_life_span, "additional_life_span")
+        self._http.request(
+            "PUT",
+            self._jobs_url(id, "/max_run_time_minutes"),
+            json={"additional_max_run_time_minutes": minutes},
+            repeatable=False,
+        )
+
+    def send_signal(self, id: str, *, cluster_name: Optional[str] = None) -> None:
+        """Send SIGKILL to a job's process; the job may start again, as its restart policy says.
+
+        Args:
+            id: job id.
+            cluster_name: cluster of the job; None is the current one.
+
+        Raises:
+            JobNotFound: there is no such job.
+            ResourceNotFound: the job is not running.
+
+        Endpoint: ``POST {monitoring_url}/{id}/kill``.
+        """
+        self._http.request("POST", self._monitoring_url(id, "kill", cluster_name))
+
+    def get_capacity(self, *, cluster_name: Optional[str] = None) -> Mapping[str, int]:
+        """How many more jobs of each preset the cluster has room for, about.
+
+        Args:
+            cluster_name: cluster to ask; None is the current one.
+
+        Returns:
+            Number of jobs by name of preset.
+
+        Endpoint: ``GET {monitoring_url}/capacity``.
+        """
+        response = self._http.request("GET", self._monitoring_url(None, "capacity", cluster_name))
+        return decode_capacity(response.json())
+
+    def _send_start(self, url: str, payload: Mapping[str, Any]) -> JobDescription:
+        return self._decode(self._http.request("POST", url, json=payload).json())
+
+    def _target(
+        self, cluster_name: Optional[str], org_name: Optional[str], project_name: Optional[str]
+    ) -> Target:
+        config = self._config
+        return Target(
+            cluster_name or config.cluster_name,
+            org_name or config.org_name,
+            project_name or config.project_name,
+            config.server_has_projects,
+        )
+
+
+def _several(values: Iterable[str], what: str) -> "List[str]":
+    if isinstance(values, str):
+        raise ValueError("{} must be several texts, not one: [{!r}]".format(what, values))
+    return list(values)

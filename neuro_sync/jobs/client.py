@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Callable, Optional, Union
 from ..transport.retry import RetryPolicy, Timeout
 from .calls import Calls
 from .running import Running
+from .saving import Saving
 from .streaming import StreamingCalls
 from .waiting import Waiting
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["JobsClient"]
 
 
-class JobsClient(Running, Waiting, Calls, StreamingCalls):
+class JobsClient(Running, Waiting, Saving, StreamingCalls, Calls):
     """Start jobs, follow them, work in them, stop them.
 
     Nothing is read from or written to disk, and nothing is sent before the first call. A client may

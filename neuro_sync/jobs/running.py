@@ -7,7 +7,14 @@ from collections import deque
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Union
 
-from ..errors import ExecTimeout, JobFailed, JobWaitTimeout, NeuroError, StdStreamError, StreamClosed
+from ..errors import (
+    ExecTimeout,
+    JobFailed,
+    JobWaitTimeout,
+    NeuroError,
+    StdStreamError,
+    StreamClosed,
+)
 from ..models.jobs import JobDescription, JobStatus
 from ..models.messages import ExecResult
 from .calls import Calls
@@ -79,7 +86,7 @@ class Running(Waiting, StreamingCalls, Calls):
                 exit_code = _collect(stream, stdout, stderr, deadline)
             except TimeoutError as error:
                 raise ExecTimeout(
-                    "{!r} did not end within {:g} s".format(cmd, timeout),
+                    "{!r} did not end within {} s".format(cmd, timeout),
                     stdout=b"".join(stdout),
                     stderr=b"".join(stderr),
                 ) from error
@@ -177,7 +184,7 @@ class Running(Waiting, StreamingCalls, Calls):
                 except TimeoutError as error:
                     job = self.status(job.id)
                     raise JobWaitTimeout(
-                        "job {!r} did not end within {:g} s ({})".format(
+                        "job {!r} did not end within {} s ({})".format(
                             job.id, timeout, outcome(job)
                         ),
                         job=job,
@@ -196,9 +203,7 @@ class Running(Waiting, StreamingCalls, Calls):
         since = finished_at - _TAIL_SPAN if finished_at is not None else None
         deadline = time.monotonic() + _TAIL_PATIENCE
         try:
-            with self.monitor(
-                job.id, cluster_name=cluster_name, since=since, separator=""
-            ) as log:
+            with self.monitor(job.id, cluster_name=cluster_name, since=since, separator="") as log:
                 while True:
                     chunk = log.read_chunk(timeout=max(0.0, deadline - time.monotonic()))
                     if chunk is None:

@@ -91,7 +91,7 @@ class Waiting(Calls):
                 )
             if not pace.rest():
                 raise JobWaitTimeout(
-                    "job {!r} did not become {} within {:g} s ({})".format(
+                    "job {!r} did not become {} within {} s ({})".format(
                         id, _either(awaited), timeout, outcome(job)
                     ),
                     job=job,
@@ -141,7 +141,7 @@ class Waiting(Calls):
             if not ended and not pace.rest():
                 job = next(iter(waiting.values()))
                 raise JobWaitTimeout(
-                    "{} of the jobs did not end within {:g} s, {!r} among them".format(
+                    "{} of the jobs did not end within {} s, {!r} among them".format(
                         len(waiting), timeout, job.id
                     ),
                     job=job,

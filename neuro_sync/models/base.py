@@ -99,7 +99,7 @@ class JsonModel:
 def text(value: Any) -> str:
     if value.__class__ is not str:
         raise TypeError("expected a text, got {!r}".format(value))
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def integer(value: Any) -> int:
@@ -107,7 +107,7 @@ def integer(value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
             return int(value)
         raise TypeError("expected a whole number, got {!r}".format(value))
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def number(value: Any) -> float:
@@ -115,19 +115,19 @@ def number(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError("expected a number, got {!r}".format(value))
         return float(value)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def boolean(value: Any) -> bool:
     if value.__class__ is not bool:
         raise TypeError("expected true or false, got {!r}".format(value))
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def to_url(value: Any) -> URL:
     """A URL; one that was seen before costs a tenth."""
     if value.__class__ is URL:
-        return value  # type: ignore[no-any-return]
+        return value
     url = _urls.get(value)
     if url is None:
         url = URL(value)

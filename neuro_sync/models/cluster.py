@@ -106,9 +106,7 @@ class Preset(JsonModel):
     )
     amd_gpu: Optional[GPU] = _gpu_field()
     intel_gpu: Optional[GPU] = _gpu_field()
-    tpu: Optional[TPU] = wire_field(
-        decode=TPU.from_dict, encode=_dump, default=None, omit=absent
-    )
+    tpu: Optional[TPU] = wire_field(decode=TPU.from_dict, encode=_dump, default=None, omit=absent)
     scheduler_enabled: bool = wire_field(decode=boolean, default=False)
     preemptible_node: bool = wire_field(decode=boolean, default=False)
     resource_pool_names: Tuple[str, ...] = wire_field(

@@ -30,7 +30,7 @@ class OpenTextEnum(str, Enum):
             if len(kept) >= _KEPT:
                 kept.clear()
             kept[value] = member
-        return member  # type: ignore[return-value]
+        return member
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 from yarl import URL
 
@@ -127,7 +127,7 @@ class JobPriority(int, Enum):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, JobPriority):
             return self.text == other.text
-        return int.__eq__(self, other) is True  # type: ignore[arg-type]
+        return int.__eq__(self, other) is True
 
     def __ne__(self, other: object) -> bool:
         return not self == other

@@ -1,6 +1,6 @@
 """What is sent to start a job: empty values are left out, as the server refuses most of them."""
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence, Union
 
 from yarl import URL
 
@@ -11,7 +11,13 @@ from .jobs import JobPriority, JobRestartPolicy
 if TYPE_CHECKING:
     from ..parse import Parser
 
-__all__ = ["Target", "container_payload", "job_payload", "run_container_payload"]
+__all__ = [
+    "Target",
+    "container_payload",
+    "job_payload",
+    "run_container_payload",
+    "whole_minutes",
+]
 
 
 class Target(NamedTuple):

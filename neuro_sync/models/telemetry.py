@@ -34,9 +34,7 @@ class JobTelemetry(JsonModel):
     memory_bytes: float = wire_field(decode=_bytes)
     timestamp: float = wire_field(decode=number)
     gpu_duty_cycle: Optional[int] = wire_field(default=None, omit=absent)
-    gpu_memory_bytes: Optional[float] = wire_field(
-        decode=_bytes, default=None, omit=absent
-    )
+    gpu_memory_bytes: Optional[float] = wire_field(decode=_bytes, default=None, omit=absent)
 
     def __init__(
         self,

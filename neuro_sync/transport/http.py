@@ -333,7 +333,11 @@ class HttpTransport:
             headers["Authorization"] = "Bearer " + header_value(token, "the token")
         prepared.headers = headers
         left = max(0.001, deadline - self.retrier.clock())
-        timeout = (min(request.timeout.connect, left), min(request.timeout.read, left))
+        read_timeout = request.timeout.read
+        timeout = (
+            min(request.timeout.connect, left),
+            None if read_timeout is None else min(read_timeout, left),
+        )
         proxy = proxy_for(request.url)
         adapter = self._sessions.adapter(request.url, fresh)
         response: requests.Response = adapter.send(

@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Timeout:
-    """Seconds to wait for a connection, and for the next bytes of an answer."""
+    """Seconds to wait for a connection, and for the next bytes of an answer; None as read: no limit."""
 
     connect: float = 10.0
-    read: float = 60.0
+    read: Optional[float] = 60.0
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,9 @@ class WsConnection:
         except (OSError, ValueError) as error:
             if self._aborted:
                 raise WsAborted("aborted") from error
-            raise self._lost("it broke: {}".format(getattr(error, "strerror", None) or error)) from error
+            raise self._lost(
+                "it broke: {}".format(getattr(error, "strerror", None) or error)
+            ) from error
         if not data:
             if self._aborted:
                 raise WsAborted("aborted")

@@ -100,7 +100,12 @@ class FrameParser:
                         break
                     length = int.from_bytes(data[position + 2 : start], "big")
             stop = start + length
-            if first == _WHOLE_BINARY and second < _MASKED and stop <= end and not self._fragments_opcode:
+            if (
+                first == _WHOLE_BINARY
+                and second < _MASKED
+                and stop <= end
+                and not self._fragments_opcode
+            ):
                 if length > self._limit:
                     raise self._too_big(length)
                 messages.append(data[start:stop])
@@ -224,7 +229,7 @@ def _parse_close(payload: bytes) -> CloseFrame:
     if len(payload) == 1:
         raise FrameError("a close frame of one byte")
     code = int.from_bytes(payload[:2], "big")
-    if not (1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999):
+    if not ((1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999):
         raise FrameError("a close frame with the code {}".format(code))
     try:
         return CloseFrame(code, payload[2:].decode("utf-8"))

@@ -97,7 +97,12 @@ def _wire_name(field: Any) -> str:
 def _generate(cls: type) -> _Decoder:
     """Write the source of a decoder for a class, and compile it."""
     space: Dict[str, Any] = {"cls": cls, "new": cls.__new__, "ProtocolError": ProtocolError}
-    lines = ["def decoder(payload):", "    get = payload.get", "    self = new(cls)", "    to = self.__dict__"]
+    lines = [
+        "def decoder(payload):",
+        "    get = payload.get",
+        "    self = new(cls)",
+        "    to = self.__dict__",
+    ]
     for number, (field, config) in enumerate(_described(cls)):
         lines.append("    value = get({!r})".format(_wire_name(field)))
         found = "to[{!r}] = value".format(field.name)

@@ -73,9 +73,7 @@ def parse_docker_name(text: str) -> DockerName:
     head, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         head, tag = name, ""
-    return DockerName(
-        registry or None, head, tag or (None if digest else LATEST), digest
-    )
+    return DockerName(registry or None, head, tag or (None if digest else LATEST), digest)
 
 
 def check_docker_name(text: str) -> DockerName:
@@ -97,9 +95,7 @@ def check_docker_name(text: str) -> DockerName:
     return found._replace(tag=tag if tag is not None else found.tag)
 
 
-def parse_platform_name(
-    text: str, context: ImageContext, rule: TagRule
-) -> Optional[PlatformName]:
+def parse_platform_name(text: str, context: ImageContext, rule: TagRule) -> Optional[PlatformName]:
     """Take the name of an image of the platform apart; None: it is not one.
 
     Args:

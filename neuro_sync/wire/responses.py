@@ -81,7 +81,9 @@ def error_from_response(
         return IllegalArgumentError(message, payload=payload, **facts)
     if status == 403:
         missing = payload.get("missing") if payload is not None else None
-        rows = [row for row in missing if isinstance(row, dict)] if isinstance(missing, list) else []
+        rows = (
+            [row for row in missing if isinstance(row, dict)] if isinstance(missing, list) else []
+        )
         return AuthorizationError(_advised(message, status), missing=rows, **facts)
     if status in (429, 503):
         wait = parse_retry_after(headers.get("Retry-After"), date=headers.get("Date"))
@@ -170,7 +172,9 @@ def _innermost(message: str) -> str:
 
 def _missing_text(missing: Any) -> str:
     rows = [
-        "{} on {}".format(row.get("action"), row.get("uri")) for row in missing if isinstance(row, dict)
+        "{} on {}".format(row.get("action"), row.get("uri"))
+        for row in missing
+        if isinstance(row, dict)
     ]
     return "permission is missing: {}".format(", ".join(rows)) if rows else "permission is missing"
 

@@ -1,0 +1,297 @@
+"""The login that the platform's CLI keeps on this machine: an SQLite file in a directory of its own.
+
+A file of another generation is read as it is and changed in place, column by column: its owner goes on
+to work with it. Nothing is changed that the CLI does not change in the same case.
+"""
+
+import json
+import os
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from ..errors import ConfigError, ProtocolError
+from ..models.cluster import Cluster, Project
+from .schemas import NEWEST, SCHEMAS, Schema, dump_clusters, dump_projects
+from .selection import Selection
+from .server import AuthSettings, ServerConfig
+
+__all__ = ["Login", "Store", "Tokens"]
+
+_FILE = "db"
+_PATIENCE = 5.0  # seconds to wait for a CLI that is writing
+_NO_ORG = "NO_ORG"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A token, until when it is used (seconds since the epoch), and what gets the next one."""
+
+    token: str
+    expiration_time: float
+    refresh_token: str = ""
+
+    def __repr__(self) -> str:
+        return "<Tokens>"
+
+
+@dataclass(frozen=True)
+class Login:
+    """What is in the file.
+
+    Attributes:
+        server: clusters and projects; None where the file is of 2022 and does not know enough.
+    """
+
+    url: str
+    auth: AuthSettings
+    tokens: Tokens
+    selection: Selection
+    server: Optional[ServerConfig]
+    schema: Schema
+
+
+class Store:
+    """The file of one directory."""
+
+    def __init__(self, path: Path, login: Login) -> None:
+        self.path = path
+        self.login = login
+
+    @classmethod
+    def exists(cls, path: Path) -> bool:
+        """A login is there."""
+        return (path / _FILE).is_file()
+
+    @classmethod
+    def open(cls, path: Path) -> "Store":
+        """Read the login.
+
+        Raises:
+            ConfigError: there is none, others can read it, or it is damaged.
+        """
+        _check(path)
+        with closing(_connect(path)) as db:
+            return cls(path, _read(db))
+
+    @classmethod
+    def create(
+        cls, path: Path, url: str, tokens: Tokens, server: ServerConfig, selection: Selection
+    ) -> "Store":
+        """Write a new login, in the newest CLI's form.
+
+        Raises:
+            ConfigError: it can't be written.
+        """
+        login = Login(url, server.auth, tokens, selection, server, NEWEST)
+        row = {
+            "auth_config": json.dumps(server.auth.to_dict()),
+            "token": tokens.token,
+            "expiration_time": tokens.expiration_time,
+            "refresh_token": tokens.refresh_token,
+            "url": url,
+            "admin_url": server.admin_url,
+            "vcluster_url": server.vcluster_url,
+            "version": NEWEST.version,
+            "project_name": selection.project_name,
+            "cluster_name": selection.cluster_name,
+            "org_name": selection.org_name or _NO_ORG,
+            "clusters": json.dumps(dump_clusters(server.cluster_payloads, NEWEST)),
+            "projects": json.dumps(dump_projects(list(server.projects.values()))),
+            "timestamp": time.time(),
+        }
+        names = [name for name, _ in NEWEST.columns]
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.chmod(str(path), 0o700)
+            _create_private(path / _FILE)
+            with closing(_connect(path)) as db, db:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute(NEWEST.sql)
+                db.execute(
+                    "INSERT INTO main ({}) VALUES ({})".format(
+                        ", ".join(names), ", ".join("?" * len(names))
+                    ),
+                    [row[name] for name in names],
+                )
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError("cannot write the login into {}: {}".format(path, error)) from error
+        return cls(path, login)
+
+    @classmethod
+    def delete(cls, path: Path) -> None:
+        """Remove the login, and the directory if nothing else is in it."""
+        for name in (_FILE, _FILE + "-wal", _FILE + "-shm"):
+            try:
+                (path / name).unlink()
+            except FileNotFoundError:
+                pass
+        try:
+            path.rmdir()
+        except OSError:
+            pass  # something else is in it, or it is not there
+
+    def read_tokens(self) -> Tokens:
+        """The tokens as they are on disk now: another process may have refreshed them.
+
+        Raises:
+            ConfigError: they can't be read.
+        """
+        with closing(_connect(self.path)) as db:
+            row = _newest_row(db)
+            return _tokens(row)
+
+    def save_tokens(self, tokens: Tokens) -> None:
+        """Write tokens that were refreshed.
+
+        Raises:
+            ConfigError: they can't be written.
+        """
+        self._update(
+            token=tokens.token,
+            expiration_time=tokens.expiration_time,
+            refresh_token=tokens.refresh_token,
+        )
+        self.login = replace(self.login, tokens=tokens)
+
+    def save_selection(self, selection: Selection) -> None:
+        """Write what is current.
+
+        Raises:
+            ConfigError: it can't be written.
+        """
+        no_org = None if self.login.schema == SCHEMAS[0] else _NO_ORG
+        self._update(
+            cluster_name=selection.cluster_name,
+            org_name=selection.org_name or no_org,
+            project_name=selection.project_name,
+        )
+        self.login = replace(self.login, selection=selection)
+
+    def save_server(self, server: ServerConfig) -> None:
+        """Write what the server has now.
+
+        Raises:
+            ConfigError: it can't be written.
+        """
+        self._update(
+            auth_config=json.dumps(server.auth.to_dict()),
+            clusters=json.dumps(dump_clusters(server.cluster_payloads, self.login.schema)),
+            projects=json.dumps(dump_projects(list(server.projects.values()))),
+            admin_url=server.admin_url,
+        )
+        self.login = replace(self.login, auth=server.auth, server=server)
+
+    def _update(self, **values: Any) -> None:
+        """Change columns of the row; those that a file of its generation does not have are left out."""
+        try:
+            with closing(_connect(self.path)) as db, db:
+                row = _newest_row(db)
+                names = [name for name in values if name in row]
+                db.execute(
+                    "UPDATE main SET {} WHERE timestamp IS ?".format(
+                        ", ".join("{} = ?".format(name) for name in names)
+                    ),
+                    [values[name] for name in names] + [row["timestamp"]],
+                )
+        except sqlite3.Error as error:
+            raise ConfigError("cannot write to {}: {}".format(self.path / _FILE, error)) from error
+
+
+def _check(path: Path) -> None:
+    file = path / _FILE
+    if not path.is_dir() or not file.is_file():
+        raise ConfigError(
+            "there is no login in {}: log in with the platform's CLI, or with Factory().login()".format(
+                path
+            )
+        )
+    if os.name == "nt":
+        return
+    for item, allowed in ((path, 0o700), (file, 0o600)):
+        mode = stat.S_IMODE(item.stat().st_mode)
+        if mode & ~allowed & 0o777:
+            raise ConfigError("others can read {}: chmod {:o} {}".format(item, allowed, item))
+
+
+def _create_private(file: Path) -> None:
+    os.close(os.open(str(file), os.O_CREAT | os.O_RDWR, 0o600))
+    os.chmod(str(file), 0o600)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    file = path / _FILE
+    try:
+        db = sqlite3.connect(str(file), timeout=_PATIENCE)
+    except sqlite3.Error as error:
+        raise ConfigError("cannot open {}: {}".format(file, error)) from error
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _newest_row(db: sqlite3.Connection) -> Dict[str, Any]:
+    try:
+        row = db.execute("SELECT * FROM main ORDER BY timestamp DESC LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise ConfigError("the login is damaged ({}): log in again".format(error)) from error
+    if row is None:
+        raise ConfigError("the login is damaged (it is empty): log in again")
+    return dict(row)
+
+
+def _tokens(row: Mapping[str, Any]) -> Tokens:
+    token = row.get("token")
+    if not isinstance(token, str):
+        raise ConfigError("the login is damaged (it has no token): log in again")
+    return Tokens(token, float(row.get("expiration_time") or 0.0), row.get("refresh_token") or "")
+
+
+def _read(db: sqlite3.Connection) -> Login:
+    row = _newest_row(db)
+    try:
+        auth = AuthSettings.from_dict(json.loads(row["auth_config"]))
+        selection = _selection(row)
+        return Login(
+            str(row["url"]), auth, _tokens(row), selection, _server(row, auth), _schema(row)
+        )
+    except (KeyError, TypeError, ValueError, ProtocolError) as error:
+        raise ConfigError(
+            "the login is damaged ({}: {}): log in again".format(type(error).__name__, error)
+        ) from error
+
+
+def _schema(row: Mapping[str, Any]) -> Schema:
+    if "projects" not in row:
+        return SCHEMAS[0]
+    return NEWEST if "vcluster_url" in row else SCHEMAS[1]
+
+
+def _selection(row: Mapping[str, Any]) -> Selection:
+    org = row.get("org_name")
+    return Selection(
+        row.get("cluster_name") or "",
+        None if org in (None, "", _NO_ORG) else org,
+        row.get("project_name") or None,
+    )
+
+
+def _server(row: Mapping[str, Any], auth: AuthSettings) -> Optional[ServerConfig]:
+    """Clusters and projects; a file of 2022 does not say whether the server knows projects."""
+    if row.get("projects") is None:
+        return None
+    load: Callable[[str], Any] = json.loads
+    clusters = [Cluster.from_dict(item) for item in load(row["clusters"])]
+    projects = [Project.from_dict(item) for item in load(row["projects"])]
+    return ServerConfig(
+        authorized=True,
+        auth=auth,
+        clusters={cluster.name: cluster for cluster in clusters},
+        projects={project.key: project for project in projects},
+        has_projects=True,
+        admin_url=row.get("admin_url"),
+        vcluster_url=row.get("vcluster_url"),
+    )
