@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Awaitable, Callable, Optional
 from aiohttp import web
 
 from ..wire.times import parse_time
+from .auth import authorize
 from .joblogs import LogQuery, follow_log
 from .keys import WEBSOCKETS, fault_of
 from .replies import flag, refusal
@@ -42,21 +43,17 @@ def setup_monitoring(
     jobs: "JobsService",
     runner: Runner,
     *,
-    authorize: Optional[Authorize] = None,
+    authorize: Authorize = authorize,
     registry: Optional[str] = None,
 ) -> None:
     """Adds the endpoints below ``/api/v1/monitoring/jobs``.
 
     Args:
-        authorize: says who asks, or raises; None: that of `auth`.
+        authorize: says who asks, or raises.
         registry: host, and port, of the registry that `save` may name; None: any.
     """
     app[WEBSOCKETS] = weakref.WeakSet()
     app.on_shutdown.append(close_websockets)
-    if authorize is None:
-        from . import auth
-
-        authorize = auth.authorize
     handlers = _Monitoring(jobs, runner, authorize, registry)
     base = "/api/v1/monitoring/jobs"
     job = base + "/{id}"

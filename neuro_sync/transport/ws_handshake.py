@@ -58,7 +58,7 @@ def open_websocket(
         AttemptFailed: with the error that the caller is to get.
     """
     address = _websocket_url(url)
-    deadline = time.monotonic() + min(seconds, timeout.connect + timeout.read)
+    deadline = time.monotonic() + min(seconds, timeout.connect + (timeout.read or seconds))
     sock = _connect(address, min(seconds, timeout.connect))
     answer = _Answer(sock, deadline)
     try:
