@@ -37,9 +37,7 @@ SCENARIOS = {
     "start and kill": _rate("start_kill", "pairs/s", 1.7, {"rounds": 150}, rounds=500),
     "list 10,000 jobs": _rate("list_jobs", "jobs/s", 9.0, {"jobs": 5000}, jobs=10000),
     "list 100,000 jobs": _rate("list_jobs", "jobs/s", 8.0, {"jobs": 10000}, jobs=100000),
-    "log, frames of 256 B": _rate(
-        "log", "MiB/s", 4.0, {"count": 100000}, size=256, count=400000
-    ),
+    "log, frames of 256 B": _rate("log", "MiB/s", 4.0, {"count": 100000}, size=256, count=400000),
     "log, frames of 4 KiB": _rate(
         "log", "MiB/s", 2.2, {"count": 20000}, size=4 * _KIB, count=100000
     ),

@@ -22,7 +22,12 @@ def job(id, number=0, status="succeeded"):
     """A job of about 2.5 KB, as a server of 2026 describes it."""
     transitions = [
         {"status": s, "transition_time": _CREATED, "reason": reason, "description": None}
-        for s, reason in (("pending", "Creating"), ("pending", "Pulling"), ("running", None), (status, None))
+        for s, reason in (
+            ("pending", "Creating"),
+            ("pending", "Pulling"),
+            ("running", None),
+            (status, None),
+        )
     ]
     return {
         "id": id,
