@@ -22,4 +22,6 @@ autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+# Attributes of two classes may share a name.
+suppress_warnings = ["ref.python"]
 nitpicky = False
