@@ -79,7 +79,7 @@ def shorten_uri(
         parts = parts[1:]
     if project_name is not None and parts[:1] == [project_name]:
         return URL("{}:{}".format(uri.scheme, "/".join(parts[1:])), encoded=True)
-    return URL("{}:/{}".format(uri.scheme, "/".join(parts)), encoded=True)
+    return uri
 
 
 def _check_authority(authority: str, text: str) -> None:

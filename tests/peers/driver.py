@@ -1,0 +1,95 @@
+"""Runs in the environment of a peer: does what it reads on standard input with the SDK, and prints what came of it.
+
+Each line is a JSON object; so is each answer.
+"""
+
+import asyncio
+import json
+import os
+import pathlib
+import socket
+import sys
+import warnings
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from values import build, describe, error  # noqa: E402
+from yarl import URL  # noqa: E402
+
+try:
+    import apolo_sdk as sdk
+except ImportError:
+    import neuro_sdk as sdk
+
+CALL_TIMEOUT = 20.0
+
+
+async def use(result, limit):
+    """Await, enter or iterate what a method returned."""
+    if asyncio.iscoroutine(result):
+        return await result
+    async with result as entered:
+        if not hasattr(entered, "__aiter__"):
+            return None
+        items = []
+        async for item in entered:
+            items.append(item)
+            if len(items) == limit:
+                break
+        return items
+
+
+async def forward(client, arguments):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with client.jobs.port_forward(local_port=port, **arguments):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await reader.read()
+        writer.close()
+
+
+async def call(client, order):
+    arguments = build(order.get("arguments", {}), sdk, client.parse)
+    method = order["method"]
+    if method == "port_forward":
+        return await forward(client, arguments)
+    target = client.parse if order.get("on") == "parse" else client.jobs
+    result = getattr(target, method)(**arguments)
+    if order.get("on") == "parse":
+        return result
+    return await use(result, order.get("limit"))
+
+
+async def answer(client, order):
+    try:
+        result = await asyncio.wait_for(call(client, order), CALL_TIMEOUT)
+    except Exception as exception:
+        return error(exception)
+    return {"result": describe(result, order.get("fields", {}))}
+
+
+async def main(url, token, directory):
+    factory = sdk.Factory(pathlib.Path(directory))
+    await factory.login_with_token(token, url=URL(url))
+    async with await factory.get() as client:
+        loop = asyncio.get_event_loop()
+        while True:
+            line = await loop.run_in_executor(None, sys.stdin.readline)
+            if not line:
+                return
+            order = json.loads(line)
+            if order["method"] == "config":
+                result = {
+                    name: describe(getattr(client.config, name), order["fields"])
+                    for name in order["names"]
+                }
+                reply = {"result": result}
+            else:
+                reply = await answer(client, order)
+            print(json.dumps(reply), flush=True)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    asyncio.run(main(*sys.argv[1:]))

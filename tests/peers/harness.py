@@ -1,0 +1,96 @@
+"""Does the same with a peer's SDK and with ours, against one recording server."""
+
+import json
+import socket
+import subprocess
+import warnings
+from pathlib import Path
+
+import neuro_sync
+from neuro_sync import JobsClient, RetryPolicy, Timeout
+
+from .config import config_payload, make_token
+from .environments import peer_python
+from .recorder import Recorder
+from .values import build, describe, error
+
+__all__ = ["Both"]
+
+
+class Both:
+    """A peer and us, with a server each of the same behaviour."""
+
+    def __init__(self, name, directory):
+        self.name = name
+        self.recorder = Recorder(config_payload)
+        self.recorder.__enter__()
+        token = make_token()
+        self._process = subprocess.Popen(
+            [
+                peer_python(name),
+                str(Path(__file__).with_name("driver.py")),
+                self.recorder.api_url,
+                token,
+                str(directory),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.ours = JobsClient(
+            self.recorder.api_url, token, timeout=Timeout(5, 5), retry=RetryPolicy(attempts=1)
+        )
+        self.comparisons = 0
+
+    def close(self):
+        self.ours.close()
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+        self.recorder.__exit__()
+
+    def peer(self, order):
+        """What the peer makes of an order: its result, and the requests that it sent."""
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "{} died of {}".format(self.name, order)
+        return json.loads(line.decode()), self.recorder.take()
+
+    def us(self, order):
+        """The same with us."""
+        try:
+            result = {"result": describe(self._call(order), order.get("fields", {}))}
+        except Exception as exception:
+            result = error(exception)
+        return result, self.recorder.take()
+
+    def _call(self, order):
+        if order["method"] == "config":
+            config = self.ours.config
+            return {name: getattr(config, name) for name in order["names"]}
+        arguments = build(order.get("arguments", {}), neuro_sync, self.ours.parse)
+        method = order["method"]
+        if order.get("on") == "parse":
+            return getattr(self.ours.parse, method)(**arguments)
+        if method == "port_forward":
+            with self.ours.port_forward(local_port=0, **arguments) as forward:
+                with socket.create_connection(("127.0.0.1", forward.local_port), 5) as local:
+                    try:
+                        local.recv(1)
+                    except ConnectionError:
+                        pass
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            result = getattr(self.ours, method)(**arguments)
+        if not hasattr(result, "__enter__"):
+            return result
+        with result as entered:
+            if not hasattr(entered, "__iter__"):
+                return None
+            items = []
+            for item in entered:
+                items.append(item)
+                if len(items) == order.get("limit"):
+                    break
+            return items

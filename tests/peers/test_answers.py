@@ -1,0 +1,359 @@
+"""What the platform's own SDKs make of a server's answer is what we make of it, attribute by attribute."""
+
+import copy
+import json
+import re
+import struct
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from .payloads import FAILED_2022, JOBS, PENDING_2026, RUNNING_2026, TELEMETRY, jobs
+
+OLDEST_FIELDS = {
+    "JobDescription": "id owner cluster_name org_name status history container scheduler_enabled pass_config "
+    "uri total_price_credits price_credits_per_hour name tags description http_url internal_hostname "
+    "internal_hostname_named restart_policy life_span schedule_timeout preset_name preemptible_node "
+    "privileged priority _internal",
+    "JobDescriptionInternal": "materialized being_dropped logs_removed",
+    "JobStatusHistory": "status reason description restarts created_at started_at finished_at "
+    "run_time_seconds exit_code transitions",
+    "JobStatusItem": "status transition_time reason description exit_code",
+    "Container": "image resources entrypoint command working_dir http env volumes secret_env "
+    "secret_files disk_volumes tty",
+    "Resources": "memory cpu shm tpu_type tpu_software_version memory_mb gpu gpu_model",
+    "HTTPPort": "port requires_auth",
+    "Volume": "storage_uri container_path read_only",
+    "DiskVolume": "disk_uri container_path read_only",
+    "SecretFile": "secret_uri container_path",
+    "RemoteImage": "name tag registry cluster_name org_name",
+    "JobTelemetry": "cpu memory_bytes timestamp gpu_duty_cycle gpu_memory_bytes memory gpu_memory",
+}
+MIDDLE_FIELDS = dict(
+    OLDEST_FIELDS,
+    JobDescription=OLDEST_FIELDS["JobDescription"] + " project_name energy_schedule_name",
+    Resources="memory cpu shm tpu_type tpu_software_version memory_mb nvidia_gpu amd_gpu intel_gpu "
+    "nvidia_gpu_model amd_gpu_model intel_gpu_model",
+    RemoteImage=OLDEST_FIELDS["RemoteImage"] + " project_name",
+)
+NEWEST_FIELDS = dict(
+    MIDDLE_FIELDS, JobDescription=MIDDLE_FIELDS["JobDescription"] + " namespace"
+)
+FIELDS = {
+    "neuro-22.7.1": OLDEST_FIELDS,
+    "neuro-25.5.0": MIDDLE_FIELDS,
+    "apolo-26.9.0": NEWEST_FIELDS,
+}
+PEERS = ["newest", "middle", "oldest"]
+
+# Where we differ on purpose: which attribute, when, and why.
+DELIBERATE = [
+    (
+        r"(history|transitions\.\d+)\.(reason|description)$",
+        lambda theirs, ours: theirs is None and ours == "",
+        "these are texts: where the server sends null, the others put None into them",
+    ),
+    (
+        r"^privileged$",
+        lambda theirs, ours: theirs is False and ours is True,
+        "the others never take it over from the answer",
+    ),
+    (
+        r"image\.(org_name|project_name|name)$",
+        lambda theirs, ours: True,
+        "an image of another organisation than the current one: kept whole",
+    ),
+    (
+        r"resources\.gpu(_model)?$",
+        lambda theirs, ours: theirs is None and ours is not None,
+        "the SDK of 2022 does not know how GPUs are called since 2024",
+    ),
+]
+
+
+def _fields(both):
+    return {name: names.split() for name, names in FIELDS[both.name].items()}
+
+
+def _status(both, payload):
+    both.comparisons += 1
+    both.recorder.answers["GET", "/jobs/x"] = (200, {}, json.dumps(payload))
+    order = {"method": "status", "arguments": {"id": "x"}, "fields": _fields(both)}
+    theirs, _ = both.peer(order)
+    ours, _ = both.us(order)
+    return theirs, ours
+
+
+def _differences(theirs, ours, path=""):
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in sorted(set(theirs) | set(ours)):
+            where = "{}.{}".format(path, key) if path else key
+            yield from _differences(theirs.get(key), ours.get(key), where)
+    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        for number, pair in enumerate(zip(theirs, ours)):
+            yield from _differences(*pair, path="{}.{}".format(path, number))
+    elif theirs != ours:
+        yield path, theirs, ours
+
+
+def _reason(path, theirs, ours):
+    for number, (pattern, applies, _) in enumerate(DELIBERATE):
+        if re.search(pattern, path) and applies(theirs, ours):
+            return number
+    return None
+
+
+def _assert_same(theirs, ours, peer=None):
+    """Returns the deliberate differences that were met."""
+    assert "result" in theirs, theirs
+    assert "result" in ours, ours
+    found = list(_differences(theirs["result"], ours["result"]))
+    if peer == "newest":
+        # The images here are of the current organisation.
+        assert not [difference for difference in found if ".image." in difference[0]]
+    met = {_reason(*difference): difference for difference in found}
+    assert None not in met, met[None]
+    return set(met)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("name", sorted(JOBS))
+def test_a_job_is_the_same(request, peer, name):
+    _assert_same(*_status(request.getfixturevalue(peer), JOBS[name]), peer=peer)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_any_job_is_the_same(request, peer):
+    both = request.getfixturevalue(peer)
+
+    @settings(
+        max_examples=120,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(payload=jobs())
+    def compare(payload):
+        _assert_same(*_status(both, payload), peer=peer)
+
+    compare()
+
+
+def test_each_deliberate_difference_is_still_one(newest, middle, oldest):
+    met = _assert_same(*_status(newest, RUNNING_2026))
+    met |= _assert_same(*_status(newest, dict(PENDING_2026, privileged=True)))
+    met |= _assert_same(*_status(middle, FAILED_2022))
+    met |= _assert_same(*_status(oldest, RUNNING_2026))
+    other = copy.deepcopy(PENDING_2026)
+    other["container"]["image"] = "registry.default.example/other/vision/mine:v1"
+    met |= _assert_same(*_status(newest, dict(other, org_name="other")))
+    assert met == set(range(len(DELIBERATE))), "no difference any more: take it out of the table"
+
+
+@pytest.mark.parametrize("peer", ["newest", "middle"])
+def test_gpus_of_the_years_between_are_the_same(request, peer):
+    payload = copy.deepcopy(RUNNING_2026)
+    payload["container"]["resources"].update(gpu=2, gpu_model="nvidia-a100")
+    _assert_same(*_status(request.getfixturevalue(peer), payload))
+
+
+def test_gpus_of_2022_are_the_same(oldest):
+    payload = copy.deepcopy(FAILED_2022)
+    payload["container"]["resources"].update(gpu=1, gpu_model="nvidia-v100")
+    _assert_same(*_status(oldest, payload))
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_listing_is_the_same(request, peer):
+    both = request.getfixturevalue(peer)
+    both.comparisons += 1
+    lines = "".join(json.dumps(job) + "\n" for job in JOBS.values())
+    headers = {"Content-Type": "application/x-ndjson"}
+    both.recorder.answers["GET", "/jobs"] = (200, headers, lines)
+    order = {"method": "list", "fields": _fields(both)}
+    theirs, _ = both.peer(order)
+    ours, _ = both.us(order)
+    _assert_same(theirs, ours)
+    assert len(ours["result"]) == len(JOBS)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_listing_in_one_document_is_the_same(request, peer):
+    both = request.getfixturevalue(peer)
+    both.comparisons += 1
+    document = json.dumps({"jobs": list(JOBS.values())})
+    both.recorder.answers["GET", "/jobs"] = (200, {}, document)
+    order = {"method": "list", "fields": _fields(both)}
+    theirs, _ = both.peer(order)
+    ours, _ = both.us(order)
+    _assert_same(theirs, ours)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_telemetry_is_the_same(request, peer):
+    both = request.getfixturevalue(peer)
+    both.comparisons += 1
+    frames = []
+    for sample in TELEMETRY:
+        text = json.dumps(sample).encode()
+        frames.append(bytes([0x81]) + _length(len(text)) + text)
+    frames.append(b"\x88\x02" + struct.pack("!H", 1000))
+    both.recorder.answers["GET", "/mon/jobs/job-1/top"] = (101, {}, frames)
+    order = {"method": "top", "arguments": {"id": "job-1"}, "fields": _fields(both)}
+    theirs, _ = both.peer(order)
+    ours, _ = both.us(order)
+    assert len(ours["result"]) == len(TELEMETRY)
+    _assert_same(theirs, ours)
+
+
+def _length(size):
+    return bytes([size]) if size < 126 else b"\x7e" + struct.pack("!H", size)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_capacity_is_the_same(request, peer):
+    both = request.getfixturevalue(peer)
+    both.comparisons += 1
+    both.recorder.answers["GET", "/mon/jobs/capacity"] = (200, {}, '{"cpu-small": 3, "gpu": 0}')
+    order = {"method": "get_capacity"}
+    assert both.us(order)[0] == both.peer(order)[0]
+
+
+CONFIG_NAMES = {
+    "newest": "username cluster_name org_name project_name clusters projects presets cluster_orgs "
+    "available_orgs cluster_org_projects monitoring_url api_url",
+    "middle": "username cluster_name org_name project_name monitoring_url api_url",
+    "oldest": "username cluster_name org_name monitoring_url api_url",
+}
+CONFIG_FIELDS = {
+    "Cluster": "name orgs registry_url storage_url users_url monitoring_url secrets_url disks_url "
+    "buckets_url presets resource_pools".split(),
+    "Preset": "credits_per_hour cpu memory nvidia_gpu amd_gpu intel_gpu tpu scheduler_enabled "
+    "preemptible_node resource_pool_names available_resource_pool_names".split(),
+    "ResourcePool": "min_size max_size cpu memory disk_size nvidia_gpu is_preemptible".split(),
+    "Project": "cluster_name org_name name role".split(),
+    "Key": "cluster_name org_name project_name".split(),
+}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_the_config_is_the_same(request, peer):
+    both = request.getfixturevalue(peer)
+    both.comparisons += 1
+    order = {"method": "config", "names": CONFIG_NAMES[peer].split(), "fields": CONFIG_FIELDS}
+    theirs, ours = both.peer(order)[0], both.us(order)[0]
+    for result in (theirs, ours):
+        if "projects" in result["result"]:
+            # Keys are objects, whose texts are each SDK's own.
+            result["result"]["projects"] = sorted(
+                json.dumps(project, sort_keys=True)
+                for project in result["result"]["projects"].values()
+            )
+    assert ours == theirs
+
+
+# Status and body of an answer, and which of its errors are other ones with us, and why.
+ERRORS = [
+    (400, '{"error": "wrong"}', None),
+    (400, '{"error": "{\'name\': DataError(...)}"}', None),
+    (401, "401: Unauthorized", None),
+    (403, '{"error": "not in this cluster"}', None),
+    (403, '{"missing": [{"uri": "job://default", "action": "write"}]}', None),
+    (404, '{"error": "Job \'job-1\' is not running."}', None),
+    (404, "404: Not Found", None),
+    (405, "405: Method Not Allowed", None),
+    (502, "<html>Bad Gateway</html>", None),
+    (503, "", None),
+    (400, '{"error": "no space left", "errno": "ENOSPC"}', None),
+    (409, '{"error": "Job {id=job-1} has changed"}', "Conflict"),
+    (429, '{"error": "slow down"}', "RateLimited"),
+    (500, '{"error": "Unexpected exception"}', "ServerError"),
+    (504, "", "ServerError"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "different"), ERRORS)
+def test_an_error_is_the_same(newest, status, body, different):
+    newest.comparisons += 1
+    newest.recorder.answers["GET", "/jobs/x"] = (status, {}, body)
+    order = {"method": "status", "arguments": {"id": "x"}}
+    theirs, ours = newest.peer(order)[0], newest.us(order)[0]
+    if different is not None:
+        assert ours["error"] == different
+        assert theirs["error"] != different, "no difference any more: take it out of the table"
+        return
+    assert ours["error"] == theirs["error"]
+    assert set(theirs["bases"]) <= set(ours["bases"])
+    if body.startswith('{"error"'):
+        assert json.loads(body)["error"] in ours["text"]
+
+
+PARSED = {
+    "remote_image": [
+        {"image": text}
+        for text in (
+            "ubuntu ubuntu:1 lib/ubuntu:1 ghcr.io/a/b image:a image:a/b image:123 image:/other/a:v1 "
+            "image:///other/a:v1 image://default/proj2/a image://default/acme/proj2/a:v image://second/p/a "
+            "registry.default.example/acme/vision/a:v1 registry.default.example/vision/a "
+            "image:latest image: image:/a image://default image://default/a image://default/acme/a a: :t a:b:c "
+            "-a image:a?x image:a#x image://u@default/p/a image:A image:a:" + "t" * 129
+        ).split()
+    ]
+    + [{"image": ""}],
+    "local_image": [{"image": text} for text in ("a", "a:1", "a:b:c", "-a", "image:a", "")],
+    "volume": [
+        {"volume": text}
+        for text in (
+            "storage:a:/b storage:a:/b:ro storage:a:/b:rw storage:/zoo/a:/b storage://second/x:/b "
+            "storage:a:/b:rx storage:a storage:a:/b:ro:x secret:a:/b disk:a:/b storage:a?b:/c storage:~a:/b"
+        ).split()
+    ],
+    "volumes": [
+        {"volume": ["storage:a:/b", "secret:k:/k", "disk:d:/d:ro"]},
+        {"volume": ["secret:k:/k:ro"]},
+        {"volume": ["HOME"]},
+        {"volume": ["ALL"]},
+        {"volume": []},
+    ],
+    "envs": [{"env": ["A=b", "C=secret:x", "D=", "E=a=b"]}, {"env": []}],
+    "str_to_uri": [
+        {"id_or_name_or_uri": text}
+        for text in (
+            "storage: storage:a/b storage:/x/y storage:///x/y storage:/ storage://second/any storage://default "
+            "storage:a%23b storage:a/../b storage:../x storage:../../../x storage:a%2Fb storage:%7Ea "
+            "storage://SECOND/x storage:123 storage:a/ secret:k secret:/p/k disk:d disk:/p/d job:x storage:a?b "
+            "storage:a#b storage:~x storage://u@default/x storage://default:1/x storage:a/./b plain"
+        ).split()
+    ]
+    + [
+        {"id_or_name_or_uri": "storage:a b"},
+        {"id_or_name_or_uri": "storage:a", "short": True},
+        {"id_or_name_or_uri": "storage:/zoo/a", "short": True},
+        {"id_or_name_or_uri": "storage://second/x", "short": True},
+        {"id_or_name_or_uri": "storage:a", "project_name": "zoo"},
+        {"id_or_name_or_uri": "storage:a", "cluster_name": "second"},
+        {"id_or_name_or_uri": "storage:a", "org_name": None},
+        {"id_or_name_or_uri": "secret:a", "allowed_schemes": ["storage"]},
+    ],
+    "normalize_uri": [{"uri": {"$url": "storage:a/b"}}, {"uri": {"$url": "storage://second/x"}}],
+}
+PARSE_FIELDS = dict(
+    {name: names.split() for name, names in NEWEST_FIELDS.items()},
+    VolumeParseResult=["volumes", "secret_files", "disk_volumes"],
+    EnvParseResult=["env", "secret_env"],
+    LocalImage=["name", "tag"],
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [(method, arguments) for method, cases in PARSED.items() for arguments in cases],
+)
+def test_a_text_is_parsed_the_same(newest, method, arguments):
+    newest.comparisons += 1
+    order = {"on": "parse", "method": method, "arguments": arguments, "fields": PARSE_FIELDS}
+    theirs, ours = newest.peer(order)[0], newest.us(order)[0]
+    if "error" in theirs:
+        assert ours.get("error") == theirs["error"]
+    else:
+        assert ours == theirs
