@@ -120,7 +120,7 @@ class Parser:
             current.org_name,
             current.project_name,
             config.registries,
-            {name: cluster.orgs for name, cluster in config.clusters.items()},
+            config.orgs,
         )
         try:
             found = parse_platform_name(image, context, _TAG_RULES[tag_option])

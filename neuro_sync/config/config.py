@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..errors import ConfigError
 from ..models.cluster import Cluster, Presets, Project, ResourcePool
@@ -47,6 +47,7 @@ class Config:
         self._server: Optional[ServerConfig] = None
         self._selection: Optional[Selection] = None
         self._registries: Dict[str, str] = {}
+        self._orgs: Dict[str, Sequence[str]] = {}
 
     @classmethod
     def from_server(
@@ -126,6 +127,12 @@ class Config:
         """The registry of each cluster: host, and port where it is said."""
         self._loaded()
         return self._registries
+
+    @property
+    def orgs(self) -> "Mapping[str, Sequence[str]]":
+        """The organisations of each cluster."""
+        self._loaded()
+        return self._orgs
 
     def get_cluster(self, cluster_name: str) -> Cluster:
         """A cluster by name; one that is not known may be new, so the server is asked.
@@ -330,6 +337,7 @@ class Config:
         self._registries = {
             name: cluster.registry for name, cluster in server.clusters.items() if cluster.registry
         }
+        self._orgs = {name: cluster.orgs for name, cluster in server.clusters.items()}
         self._server = server
 
     def _overrides(self) -> "Overrides":

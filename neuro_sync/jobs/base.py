@@ -64,7 +64,8 @@ class JobsBase:
         return "{}{}/{}".format(_text(self._cluster(cluster_name).monitoring_url), job, tail)
 
     def _decode(self, payload: Mapping[str, Any]) -> "JobDescription":
-        return decode_job(payload, registries=self._config.registries)
+        config = self._config
+        return decode_job(payload, registries=config.registries, orgs=config.orgs)
 
 
 def _text(url: "URL") -> str:

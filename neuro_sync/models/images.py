@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Collection, Dict, Mapping, Optional
 
 from ..wire.imagenames import DockerName, parse_docker_name
 from .base import JsonModel
@@ -114,12 +114,14 @@ class RemoteImage(JsonModel):
         cluster_name: Optional[str],
         org_name: Optional[str],
         project_name: Optional[str],
+        orgs: Mapping[str, Collection[str]],
     ) -> "RemoteImage":
         """The same image, known to be one of the platform where its registry is.
 
         Args:
             registries: cluster to registry.
             cluster_name, org_name, project_name: of the job that runs it.
+            orgs: organisations of each cluster, as far as they are known.
         """
         if self.is_platform_image or "/" not in self.name:
             return self
@@ -134,7 +136,9 @@ class RemoteImage(JsonModel):
         org = None
         # org/project/name or project/name: names of projects have no slash in them, those of images may.
         if len(parts) > 2 and (
-            parts[0] == org_name or (org_name is not None and parts[0] != project_name)
+            parts[0] == org_name
+            or parts[0] in orgs.get(owner, ())
+            or (org_name is not None and parts[0] != project_name)
         ):
             org = parts.pop(0)
         return RemoteImage(

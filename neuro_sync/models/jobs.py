@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
 
 from yarl import URL
 
@@ -414,13 +414,17 @@ class JobDescription(JsonModel):
 
 
 def decode_job(
-    payload: Mapping[str, Any], *, registries: Optional[Mapping[str, str]] = None
+    payload: Mapping[str, Any],
+    *,
+    registries: Optional[Mapping[str, str]] = None,
+    orgs: Optional[Mapping[str, Collection[str]]] = None,
 ) -> JobDescription:
     """The job that a server's answer describes.
 
     Args:
         payload: the JSON object.
         registries: registry of each cluster, to tell the platform's images from others.
+        orgs: organisations of each cluster, to tell them from projects in the names of images.
 
     Raises:
         ProtocolError: it is no job; the message names the field.
@@ -428,7 +432,9 @@ def decode_job(
     job = JobDescription.from_dict(payload)
     if registries:
         image = job.container.image
-        located = image._on_platform(registries, job.cluster_name, job.org_name, job.project_name)
+        located = image._on_platform(
+            registries, job.cluster_name, job.org_name, job.project_name, orgs or {}
+        )
         if located is not image:
             # The object was made a moment ago and nobody else has it.
             job.container.__dict__["image"] = located
