@@ -10,6 +10,7 @@ from typing import Any, Optional
 from aiohttp import web
 
 from .._version import __version__
+from .admin import setup_admin
 from .api import setup_api
 from .auth import Tokens
 from .configuration import REGISTRY
@@ -86,6 +87,7 @@ class Server:
         app[TOKENS] = self._tokens
         app.on_response_prepare.append(_sign)
         setup_faults(app, FaultSwitch(self._tokens))
+        setup_admin(app, settings)
         setup_oauth(app, self._tokens, _TOKEN_LIFETIME)
         setup_api(app, jobs, scheduler, self._tokens, settings, presets, lambda: self.base_url)
         setup_monitoring(app, jobs, self._runner, registry=REGISTRY)

@@ -1,4 +1,4 @@
-"""Runs in the environment of a peer: does what it reads on standard input with the SDK, and prints what came of it.
+"""Runs in the environment of a peer: does with the SDK what it reads on standard input, prints what came of it.
 
 Each line is a JSON object; so is each answer.
 """
@@ -13,8 +13,8 @@ import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from values import build, describe, error  # noqa: E402
-from yarl import URL  # noqa: E402
+from values import build, describe, error
+from yarl import URL
 
 try:
     import apolo_sdk as sdk

@@ -263,9 +263,7 @@ _HISTORY = st.builds(
 )
 _RESOURCES = st.builds(
     lambda required, optional: {**required, **optional},
-    st.fixed_dictionaries(
-        {"cpu": st.floats(0.1, 128), "memory": st.integers(2**24, 2**44)}
-    ),
+    st.fixed_dictionaries({"cpu": st.floats(0.1, 128), "memory": st.integers(2**24, 2**44)}),
     _optional(
         shm=st.booleans(),
         tpu=st.just({"type": "v2-8", "software_version": "1.14"}),
@@ -295,9 +293,7 @@ _CONTAINER = st.builds(
         command=_TEXT,
         working_dir=_TEXT,
         tty=st.booleans(),
-        http=st.fixed_dictionaries(
-            {"port": st.integers(0, 65535), "requires_auth": st.booleans()}
-        ),
+        http=st.fixed_dictionaries({"port": st.integers(0, 65535), "requires_auth": st.booleans()}),
         secret_env=st.dictionaries(_WORD, _URI.map(lambda uri: "secret" + uri), max_size=2),
     ),
 )

@@ -41,7 +41,9 @@ class Recorder:
         self._server = Server(("127.0.0.1", 0), Handler)
         self.base = "http://127.0.0.1:{}".format(self._server.server_address[1])
         self.api_url = self.base + "/api/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
 
     def __enter__(self):
         self._thread.start()

@@ -36,9 +36,7 @@ MIDDLE_FIELDS = dict(
     "nvidia_gpu_model amd_gpu_model intel_gpu_model",
     RemoteImage=OLDEST_FIELDS["RemoteImage"] + " project_name",
 )
-NEWEST_FIELDS = dict(
-    MIDDLE_FIELDS, JobDescription=MIDDLE_FIELDS["JobDescription"] + " namespace"
-)
+NEWEST_FIELDS = dict(MIDDLE_FIELDS, JobDescription=MIDDLE_FIELDS["JobDescription"] + " namespace")
 FIELDS = {
     "neuro-22.7.1": OLDEST_FIELDS,
     "neuro-25.5.0": MIDDLE_FIELDS,

@@ -197,7 +197,10 @@ DELIBERATE = {
         "be taken up again where it broke",
     ),
     "forward": (
-        [_job("port_forward", job_port=80), _job("port_forward", job_port=80, cluster_name="second")],
+        [
+            _job("port_forward", job_port=80),
+            _job("port_forward", job_port=80, cluster_name="second"),
+        ],
         "whether the job runs is asked on entry, so that an error is raised there and not only logged",
     ),
     "slash": (

@@ -9,7 +9,7 @@ __all__ = ["build", "describe", "error"]
 
 
 def build(value, sdk, parse):
-    """Make arguments of JSON: ``{"$": "Volume", ...}`` is a class of the SDK, ``{"$url": ...}`` a URL and so on."""
+    """Make values of JSON: ``{"$": "Volume", ...}`` is a class of the SDK, ``{"$url": ...}`` a URL and so on."""
     if isinstance(value, list):
         return [build(item, sdk, parse) for item in value]
     if not isinstance(value, dict):
@@ -25,9 +25,7 @@ def build(value, sdk, parse):
     if "$enum" in value:
         return getattr(getattr(sdk, value["$enum"]), value["member"])
     if "$" in value:
-        arguments = {
-            name: build(item, sdk, parse) for name, item in value.items() if name != "$"
-        }
+        arguments = {name: build(item, sdk, parse) for name, item in value.items() if name != "$"}
         return getattr(sdk, value["$"])(**arguments)
     return {name: build(item, sdk, parse) for name, item in value.items()}
 
