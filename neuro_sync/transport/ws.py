@@ -53,6 +53,8 @@ class WsTransport:
         timeout: of the connection and of the handshake.
         retrier: of the client, whose quota it shares.
         user_agent: value of that header.
+        heartbeat: seconds without a byte after which a peer is pinged.
+        silence: seconds without a byte after which it counts as lost.
     """
 
     def __init__(
@@ -62,11 +64,15 @@ class WsTransport:
         timeout: Timeout = Timeout(),
         retrier: Optional[Retrier] = None,
         user_agent: str = USER_AGENT,
+        heartbeat: float = 10.0,
+        silence: float = 25.0,
     ) -> None:
         self.auth = auth
         self.timeout = timeout
         self.retrier = retrier or Retrier(RetryPolicy())
         self._user_agent = user_agent
+        self._heartbeat = heartbeat
+        self._silence = silence
 
     def dial(
         self,
@@ -75,8 +81,6 @@ class WsTransport:
         params: Iterable[Tuple[str, str]] = (),
         subprotocols: Sequence[str] = (),
         repeatable: bool = True,
-        heartbeat: float = 10.0,
-        silence: float = 25.0,
     ) -> "WsConnection":
         """Open a WebSocket.
 
@@ -85,8 +89,6 @@ class WsTransport:
             params: of the query.
             subprotocols: to offer.
             repeatable: opening it twice does no harm.
-            heartbeat: seconds without a byte after which the peer is pinged.
-            silence: seconds without a byte after which it counts as lost.
 
         Raises:
             NeuroError: the error of the status of a refused handshake, ConnectionFailed,
@@ -106,7 +108,7 @@ class WsTransport:
                 timeout=self.timeout,
                 seconds=max(0.001, deadline - self.retrier.clock()),
             )
-            return WsConnection(opened, url, heartbeat=heartbeat, silence=silence)
+            return WsConnection(opened, url, heartbeat=self._heartbeat, silence=self._silence)
 
         def attempt(number: int, deadline: float) -> "WsConnection":
             nonlocal refreshed
