@@ -157,6 +157,7 @@ class StreamServer:
             headers[name.strip().lower()] = value.strip()
         self.dialled += 1
         peer = Peer(sock, reader, target)
+        peer.headers = headers
         try:
             if self._admit is not None:
                 self._admit(peer, self.dialled)
