@@ -1,9 +1,11 @@
-"""``/config`` of a server of 2026, with two clusters, two organisations and three projects."""
-
-__all__ = ["config_payload", "make_token"]
+"""``/config`` of servers from 2022 to 2026, with two clusters, two organisations and three projects."""
 
 import base64
 import json
+
+__all__ = ["GENERATIONS", "config_payload", "make_token"]
+
+_GIB = 2**30
 
 
 def config_payload(base, authorized=True):
@@ -60,20 +62,22 @@ def _cluster(base, name, registry, orgs):
                 "available_memory": 120259084288,
                 "disk_size": 161061273600,
                 "available_disk_size": 150323855360,
+                "nvidia_gpu": {"count": 2, "model": "nvidia-a100", "memory": 40 * _GIB},
                 "is_preemptible": True,
             }
         ],
         "resource_presets": [
-            {
-                "name": "cpu-small",
-                "credits_per_hour": "0.5",
-                "cpu": 2.0,
-                "memory": 4294967296,
-                "memory_mb": 4096,
-                "scheduler_enabled": False,
-                "preemptible_node": False,
-                "available_resource_pool_names": ["cpu"],
-            }
+            _preset("cpu-small", "0.5", memory=4 * _GIB),
+            _preset(
+                "gpu",
+                "10",
+                nvidia_gpu={"count": 1, "model": "nvidia-a100", "memory": 40 * _GIB},
+                scheduler_enabled=True,
+                resource_pool_names=["gpu"],
+            ),
+            _preset("others", "1", amd_gpu={"count": 2, "model": "mi"}, intel_gpu={"count": 1}),
+            _preset("slices", "3", nvidia_migs={"1g.5gb": {"count": 2, "model": "nvidia-a100"}}),
+            _preset("tpu", "4.5", tpu={"type": "v2-8", "software_version": "1.14"}),
         ],
         "timezone": "UTC",
         "energy_schedules": [],
@@ -84,6 +88,64 @@ def _cluster(base, name, registry, orgs):
             "launchpad_use_subdomain": False,
         },
     }
+
+
+def _preset(name, credits_per_hour, *, memory=8 * _GIB, **more):
+    return {
+        "name": name,
+        "credits_per_hour": credits_per_hour,
+        "cpu": 2.0,
+        "memory": memory,
+        "memory_mb": memory // 2**20,
+        "scheduler_enabled": False,
+        "preemptible_node": False,
+        "available_resource_pool_names": ["gpu"],
+        **more,
+    }
+
+
+def _config_2025(base, authorized=True):
+    """GPUs are numbers, with the models beside them; no organisation is one of two."""
+    payload = config_payload(base, authorized)
+    payload.pop("vcluster_url", None)
+    for cluster in payload.get("clusters", ()):
+        cluster["apps"] = {"apps_hostname_templates": ["{app_name}.apps.default.example"]}
+        cluster["resource_presets"].pop(3)
+        for item in cluster["resource_presets"] + cluster["resource_pool_types"]:
+            for vendor in ("nvidia", "amd", "intel"):
+                gpu = item.pop(vendor + "_gpu", None)
+                if gpu is not None:
+                    item[vendor + "_gpu"] = gpu["count"]
+                    if "model" in gpu:
+                        item[vendor + "_gpu_model"] = gpu["model"]
+    return payload
+
+
+def _config_2022(base, authorized=True):
+    """No projects, no pools, and ``gpu`` for all GPUs; a cluster may be used without an organisation."""
+    payload = _config_2025(base, authorized)
+    for key in ("orgs", "projects", "admin_url"):
+        payload.pop(key, None)
+    for cluster in payload.get("clusters", ()):
+        for key in (
+            "resource_pool_types",
+            "timezone",
+            "energy_schedules",
+            "storage_volumes",
+            "apps",
+        ):
+            del cluster[key]
+        cluster["orgs"].insert(0, None)
+        for preset in cluster["resource_presets"]:
+            for vendor in ("nvidia", "amd", "intel"):
+                for end in ("gpu", "gpu_model"):
+                    value = preset.pop("{}_{}".format(vendor, end), None)
+                    if vendor == "nvidia" and value is not None:
+                        preset[end] = value
+    return payload
+
+
+GENERATIONS = {2022: _config_2022, 2025: _config_2025, 2026: config_payload}
 
 
 def make_token(user="alice"):

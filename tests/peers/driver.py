@@ -13,6 +13,7 @@ import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import aiohttp
 from values import build, describe, error
 from yarl import URL
 
@@ -61,9 +62,48 @@ async def call(client, order):
     return await use(result, order.get("limit"))
 
 
+async def browse(page):
+    """What a browser does with the page of a platform that lets everybody in."""
+    async with aiohttp.ClientSession() as session, session.get(page) as response:
+        response.raise_for_status()
+
+
+async def look(client):
+    """What is current, and whether the platform accepts the token."""
+    config = client.config
+    names = ("username", "cluster_name", "org_name", "project_name")
+    seen = {name: getattr(config, name) for name in names if hasattr(config, name)}
+    async with client.jobs.list(limit=1) as listing:
+        async for _ in listing:
+            pass
+    return dict(seen, token=await config.token(), clusters=sorted(config.clusters))
+
+
+async def log_in(order):
+    """Use the login of a directory: ``do`` says how."""
+    os.chdir(order.get("cwd", "/"))
+    factory = sdk.Factory(pathlib.Path(order["path"]))
+    do, url = order["do"], URL(order.get("url", ""))
+    if do == "login":
+        await factory.login(browse, url=url)
+    elif do == "login_with_token":
+        await factory.login_with_token(order["token"], url=url)
+    elif do == "login_with_passed_config":
+        await factory.login_with_passed_config(order["passed"])
+    elif do == "logout":
+        await factory.logout()
+    else:
+        async with await factory.get() as client:
+            if do != "look":
+                await getattr(client.config, do)(*order.get("names", ()))
+            return await look(client)
+    return factory.is_config_present
+
+
 async def answer(client, order):
+    called = log_in(order) if order["method"] == "factory" else call(client, order)
     try:
-        result = await asyncio.wait_for(call(client, order), CALL_TIMEOUT)
+        result = await asyncio.wait_for(called, CALL_TIMEOUT)
     except Exception as exception:
         return error(exception)
     return {"result": describe(result, order.get("fields", {}))}

@@ -1,9 +1,12 @@
 """Does the same with a peer's SDK and with ours, against one recording server."""
 
 import json
+import os
 import socket
 import subprocess
+import urllib.request
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import neuro_sync
@@ -65,6 +68,9 @@ class Both:
         return result, self.recorder.take()
 
     def _call(self, order):
+        if order["method"] == "factory":
+            with _in_directory(order.get("cwd", "/")):
+                return _log_in(order)
         if order["method"] == "config":
             config = self.ours.config
             return {name: getattr(config, name) for name in order["names"]}
@@ -94,3 +100,49 @@ class Both:
                 if len(items) == order.get("limit"):
                     break
             return items
+
+
+@contextmanager
+def _in_directory(path):
+    before = os.getcwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _browse(page):
+    """What a browser does with the page of a platform that lets everybody in."""
+    with urllib.request.urlopen(str(page), timeout=20) as response:
+        response.read()
+
+
+def _log_in(order):
+    """Use the login of a directory: ``do`` says how."""
+    factory = neuro_sync.Factory(order["path"])
+    do, url = order["do"], order.get("url", "")
+    if do == "login":
+        factory.login(_browse, url=url)
+    elif do == "login_with_token":
+        factory.login_with_token(order["token"], url=url)
+    elif do == "login_with_passed_config":
+        factory.login_with_passed_config(order["passed"])
+    elif do == "logout":
+        factory.logout()
+    else:
+        with factory.get(retry=RetryPolicy(attempts=1)) as client:
+            if do != "look":
+                getattr(client.config, do)(*order.get("names", ()))
+            return _look(client)
+    return factory.is_config_present
+
+
+def _look(client):
+    """What is current, and whether the platform accepts the token."""
+    config = client.config
+    names = ("username", "cluster_name", "org_name", "project_name")
+    seen = {name: getattr(config, name) for name in names}
+    for _ in client.jobs.list(limit=1):
+        pass
+    return dict(seen, token=config.token(), clusters=sorted(config.clusters))

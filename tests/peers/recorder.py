@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -53,6 +54,13 @@ class Recorder:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @contextmanager
+    def configured(self, config):
+        """Answer with another config for a while."""
+        before, self.config = self.config, config
+        yield
+        self.config = before
 
     def take(self):
         """The requests since the last time, those for the config left out."""

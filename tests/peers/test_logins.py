@@ -1,0 +1,269 @@
+"""One login for the platform's own SDKs and for us: each goes on to work after what the other did to it."""
+
+import base64
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from . import config as configs
+from .config import make_token
+
+PEERS = ["newest", "middle", "oldest"]
+
+
+class Shared:
+    """A login that a peer and we both use."""
+
+    def __init__(self, both, path):
+        self.both = both
+        self.path = path
+
+    def _order(self, do, facts):
+        return {"method": "factory", "path": str(self.path), "do": do, **facts}
+
+    def they(self, do, **facts):
+        """What comes of it in the peer, which has to succeed."""
+        return self._done(self.both.peer(self._order(do, facts)))
+
+    def we(self, do, **facts):
+        return self._done(self.both.us(self._order(do, facts)))
+
+    def they_and_we(self, do="look", **facts):
+        self.both.comparisons += 1
+        theirs, ours = self.they(do, **facts), self.we(do, **facts)
+        # The SDK of 2022 has no projects.
+        return theirs, {name: ours[name] for name in theirs}
+
+    def _done(self, answered):
+        result, self.requests = answered
+        assert "result" in result, result
+        return result["result"]
+
+    def row(self):
+        with closing(sqlite3.connect(str(self.path / "db"))) as db:
+            db.row_factory = sqlite3.Row
+            (row,) = db.execute("SELECT * FROM main").fetchall()
+            return dict(row)
+
+    def expire(self):
+        """Let the time pass after which a token is refreshed."""
+        with closing(sqlite3.connect(str(self.path / "db"))) as db, db:
+            db.execute("UPDATE main SET expiration_time = 1")
+
+    def modes(self):
+        paths = [self.path, *self.path.iterdir()]
+        return {path.name: oct(path.stat().st_mode & 0o777) for path in paths}
+
+
+@pytest.fixture(params=PEERS)
+def shared(request, tmp_path):
+    return Shared(request.getfixturevalue(request.param), tmp_path / "login")
+
+
+@pytest.fixture(params=["newest", "middle"])
+def recent(request, tmp_path):
+    return Shared(request.getfixturevalue(request.param), tmp_path / "login")
+
+
+def test_who_logged_in_there_is_in_here(shared, platform):
+    shared.they("login", url=platform.api_url)
+    before = shared.row()
+    theirs, ours = shared.they_and_we()
+    assert ours == theirs
+    assert shared.row() == before, "to look changes nothing"
+
+
+def test_who_logged_in_here_is_in_there(newest, tmp_path, platform):
+    shared = Shared(newest, tmp_path / "login")
+    shared.we("login", url=platform.api_url)
+    before = shared.row()
+    theirs, ours = shared.they_and_we()
+    assert theirs == ours
+    assert shared.row() == before, "what we wrote is what they would have written"
+    assert shared.modes() == {"login": "0o700", "db": "0o600"}
+
+
+def test_an_older_cli_takes_our_login_over_as_it_does_the_newest_ones(
+    newest, middle, tmp_path, platform
+):
+    """It writes the file anew in its own form; that its first try fails behind that is its own fault."""
+    theirs, ours = Shared(newest, tmp_path / "theirs"), Shared(newest, tmp_path / "ours")
+    theirs.they("login", url=platform.api_url)
+    ours.we("login", url=platform.api_url)
+    seen = []
+    for login in (theirs, ours):
+        login.both = middle
+        first, _ = middle.peer(login._order("look", {}))
+        then_theirs, then_ours = login.they_and_we()
+        assert then_ours == then_theirs
+        assert "vcluster_url" not in login.row()
+        then_ours.pop("token")
+        seen.append((first, then_ours))
+    assert seen[0] == seen[1]
+
+
+def test_a_token_that_we_refresh_works_there(shared, platform):
+    shared.they("login", url=platform.api_url)
+    first = shared.row()
+    shared.expire()
+    ours = shared.we("look")
+    second = shared.row()
+    assert ours["token"] == second["token"] != first["token"]
+    assert second["refresh_token"] != first["refresh_token"], "the platform rotates it"
+    assert shared.they("look")["token"] == second["token"]
+    shared.expire()
+    assert shared.they("look")["token"] not in (first["token"], second["token"])
+
+
+def test_a_token_that_they_refresh_works_here(shared, platform):
+    shared.they("login", url=platform.api_url)
+    shared.expire()
+    theirs = shared.they("look")
+    asked = platform.faults.seen("token")
+    assert shared.we("look")["token"] == theirs["token"]
+    assert platform.faults.seen("token") == asked, "it is fresh: there is nothing to refresh"
+
+
+def test_who_logs_out_here_is_out_there(shared, platform):
+    shared.they("login", url=platform.api_url)
+    assert shared.we("logout") is False
+    assert not shared.path.exists()
+    assert "error" in shared.both.peer(shared._order("look", {}))[0]
+    shared.we("login", url=platform.api_url)
+    shared.they("logout")
+    result, _ = shared.both.us(shared._order("look", {}))
+    assert result["error"] == "ConfigError"
+
+
+def _log_in_to_the_recorder(shared):
+    shared.they("login_with_token", url=shared.both.recorder.api_url, token=make_token("alice"))
+
+
+def test_what_one_switches_to_the_other_is_at(recent):
+    _log_in_to_the_recorder(recent)
+    for do, name in (
+        ("switch_project", "zoo"),
+        ("switch_cluster", "second"),
+        ("switch_org", "other"),
+        ("switch_cluster", "default"),
+        ("switch_org", "acme"),
+    ):
+        recent.both.comparisons += 1
+        theirs = recent.they(do, names=[name])
+        assert recent.we("look") == theirs, (do, name)
+    for do, name in (
+        ("switch_project", "zoo"),
+        ("switch_org", "other"),
+        ("switch_cluster", "second"),
+        ("switch_cluster", "default"),
+        ("switch_org", "acme"),
+    ):
+        recent.both.comparisons += 1
+        ours = recent.we(do, names=[name])
+        assert recent.they("look") == ours, (do, name)
+
+
+def test_switching_chooses_the_same(recent, tmp_path):
+    """Each in a login of its own: what follows from a switch is the same."""
+    ours = Shared(recent.both, tmp_path / "ours")
+    for login in (recent, ours):
+        _log_in_to_the_recorder(login)
+    for do, name in (
+        ("switch_project", "zoo"),
+        ("switch_org", "other"),
+        ("switch_org", "acme"),
+        ("switch_cluster", "second"),
+        ("switch_org", "other"),
+    ):
+        recent.both.comparisons += 1
+        assert ours.we(do, names=[name]) == recent.they(do, names=[name]), (do, name)
+
+
+@pytest.mark.parametrize(
+    ("peer", "generation"),
+    # Each with the servers that it can read.
+    [
+        ("oldest", 2022),
+        ("oldest", 2025),
+        ("oldest", 2026),
+        ("middle", 2025),
+        ("middle", 2026),
+        ("newest", 2026),
+    ],
+)
+def test_what_we_fetch_is_kept_as_they_keep_it(request, peer, tmp_path, generation):
+    both = request.getfixturevalue(peer)
+    shared = Shared(both, tmp_path / "login")
+    with both.recorder.configured(configs.GENERATIONS[generation]):
+        _log_in_to_the_recorder(shared)
+        before = shared.row()
+        shared.we("fetch")
+        both.comparisons += 1
+        after = shared.row()
+        shared.they("look")
+    for column in ("clusters", "projects", "auth_config"):
+        assert _loaded(after.pop(column, None)) == _loaded(before.pop(column, None)), column
+    assert after == before
+
+
+def _loaded(text):
+    return text if text is None else json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"org_name": "acme"},
+        {"org_name": "acme", "project_name": "zoo"},
+        {"org_name": None, "project_name": None},
+        {"cluster": "second"},
+        {"cluster": "second", "org_name": "acme", "project_name": "vision"},
+    ],
+)
+def test_a_passed_config_is_taken_the_same(recent, tmp_path, changes):
+    passed = {"token": make_token(), "cluster": "default", "url": recent.both.recorder.api_url}
+    passed.update(changes)
+    text = base64.b64encode(json.dumps(passed).encode()).decode()
+    ours = Shared(recent.both, tmp_path / "ours")
+    recent.both.comparisons += 1
+    recent.they("login_with_passed_config", passed=text)
+    ours.we("login_with_passed_config", passed=text)
+    assert ours.we("look") == recent.they("look")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[job]\ncluster-name = "second"\n',
+        '[job]\ncluster-name = "second"\norg-name = "acme"\n',
+        '[job]\norg-name = "other"\n',
+        '[job]\nlife-span = "1h"\n',
+        "[storage]\ncp-exclude = []\n",
+        '[alias.x]\ncmd = "ls"\n',
+    ],
+)
+@pytest.mark.parametrize("name", [".apolo.toml", ".neuro.toml"])
+def test_a_directory_has_its_own_cluster_and_organisation(newest, tmp_path, name, text):
+    """The SDK takes them only together with the CLI, which is in its environment."""
+    shared = Shared(newest, tmp_path / "login")
+    _log_in_to_the_recorder(shared)
+    (tmp_path / name).write_text(text)
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    theirs, ours = shared.they_and_we(cwd=str(below))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("do", ["switch_cluster", "switch_org"])
+def test_what_a_file_says_is_not_switched(newest, tmp_path, do):
+    shared = Shared(newest, tmp_path / "login")
+    _log_in_to_the_recorder(shared)
+    (tmp_path / ".apolo.toml").write_text('[job]\ncluster-name = "default"\norg-name = "acme"\n')
+    newest.comparisons += 1
+    order = shared._order(do, {"names": ["second"], "cwd": str(tmp_path)})
+    theirs, ours = newest.peer(order)[0], newest.us(order)[0]
+    assert "RuntimeError" in theirs["bases"]
+    assert "RuntimeError" in ours["bases"], ours
