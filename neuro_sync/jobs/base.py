@@ -47,7 +47,10 @@ class JobsBase:
 
         Endpoint: ``GET {api}/jobs/{id}``.
         """
-        return self._decode(self._http.request("GET", self._jobs_url(id)).json())
+        return self._status(id)
+
+    def _status(self, id: str, seconds: Optional[float] = None) -> "JobDescription":
+        return self._decode(self._http.request("GET", self._jobs_url(id), seconds=seconds).json())
 
     def _jobs_url(self, id: Optional[str] = None, tail: str = "") -> str:
         url = _text(self._config.api_url) + "/jobs"

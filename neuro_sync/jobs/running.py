@@ -1,5 +1,6 @@
 """Whole tasks in one call: a command with its output, a job with its log, a terminal."""
 
+import logging
 import shlex
 import threading
 import time
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ..streams.std import StdStream
 
 __all__ = ["Running"]
+
+_logger = logging.getLogger(__name__)
 
 _TAIL_LINES = 10
 _TAIL_SPAN = timedelta(minutes=1)
@@ -145,12 +148,13 @@ class Running(Waiting, StreamingCalls, Calls):
         tail = _Tail()
         try:
             if output is None:
-                ended = self.wait(job.id, timeout=timeout)
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                ended = self.wait(job.id, timeout=left)
             else:
                 ended = self._copy_log(job, output, tail, deadline, timeout, cluster_name)
         except BaseException:
             if kill_on_error:
-                self.kill(job.id)
+                self._kill_for_sure(job.id)
             raise
         if check and ended.status is not JobStatus.SUCCEEDED:
             if output is None:
@@ -164,6 +168,13 @@ class Running(Waiting, StreamingCalls, Calls):
                 log_tail=lines,
             )
         return ended
+
+    def _kill_for_sure(self, id: str) -> None:
+        try:
+            self.kill(id)
+        except NeuroError as error:
+            # What is being raised says more of what went wrong than this does.
+            _logger.warning("job %s may go on: it could not be killed: %s", id, error)
 
     def _copy_log(
         self,

@@ -195,7 +195,7 @@ class StreamingCalls(JobsBase):
             JobNotFound: there is no such job.
             ResourceNotFound: the job ended without a single sample.
             ServerError: the server could not collect the figures.
-            ConnectionFailed: the connection was lost.
+            ConnectionFailed: the connection was lost, or the server ended it while the job goes on.
 
         Endpoint: ``GET {monitoring_url}/{id}/top`` (WebSocket).
         """
@@ -208,7 +208,7 @@ class StreamingCalls(JobsBase):
             with self._explained(id):
                 return self._ws.dial(url)
 
-        return TelemetryStream(dial, JobTelemetry.from_dict)
+        return TelemetryStream(dial, JobTelemetry.from_dict, lambda: self.status(id))
 
     def port_forward(
         self,

@@ -1,10 +1,25 @@
 """Waiting for jobs without writing a polling loop."""
 
+import logging
 import time
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Set, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Set,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
-from ..errors import JobFinished, JobWaitTimeout
+from ..errors import JobFinished, JobWaitTimeout, NDJSONError
 from ..models.jobs import JobDescription, JobStatus
+from ..streams.retrying import PASSING, ReconnectPolicy
 from .calls import Calls
 from .outcome import outcome
 
@@ -13,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Waiting"]
 
+T = TypeVar("T")
+_logger = logging.getLogger(__name__)
+
 # Seconds between two looks: short at first, since many jobs are, and never so short in the long run
 # that a waiting client is a load on the platform.
 _FIRST_PAUSE = 0.1
@@ -20,27 +38,54 @@ _PAUSE_GROWTH = 1.4
 _LONGEST_PAUSE = 5.0
 # Up to so many jobs a status call for each costs less than a listing.
 _FEW = 3
-
-
+# Seconds that a look gets where less time is left: the first has to tell whether there is such a job at all.
+_FIRST_LOOK = 5.0
+_LATER_LOOK = 0.5
+_PATIENCE = ReconnectPolicy().patience
 _FINISHED = frozenset(JobStatus.finished_items())
 
 
-class _Pace:
-    """When to look again, and when to give up."""
+class _Watch:
+    """When to look again, how long the platform may be away, and when to give up."""
 
     def __init__(self, timeout: Optional[float]) -> None:
         self._pause = _FIRST_PAUSE
         self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._reached_at: Optional[float] = None
+
+    @property
+    def left(self) -> Optional[float]:
+        """Seconds until the time is over; None: there is no limit."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def seconds(self) -> Optional[float]:
+        """How long a call may take; None: as long as any other."""
+        least = _FIRST_LOOK if self._reached_at is None else _LATER_LOOK
+        return None if self.left is None else max(self.left, least)
+
+    def call(self, call: Callable[..., T], *args: Any) -> T:
+        """What the call returns."""
+        found = call(*args)
+        self._reached_at = time.monotonic()
+        return found
+
+    def look(self, otherwise: T, call: Callable[..., T], *args: Any) -> T:
+        """What the call returns; or ``otherwise`` while the platform is away, once it was there."""
+        try:
+            return self.call(call, *args)
+        except (*PASSING, NDJSONError) as error:
+            if self._reached_at is None or time.monotonic() - self._reached_at >= _PATIENCE:
+                raise
+            _logger.warning("can't see how the jobs stand, and go on trying: %s", error)
+            return otherwise
 
     def rest(self) -> bool:
         """Wait until the next look is due; False: no time is left."""
-        pause = self._pause
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                return False
-            pause = min(pause, left)
-        time.sleep(pause)
+        left = self.left
+        if left == 0.0:
+            return False
+        time.sleep(self._pause if left is None else min(self._pause, left))
         self._pause = min(self._pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
         return True
 
@@ -61,8 +106,10 @@ class Waiting(Calls):
     ) -> JobDescription:
         """Wait until a job has one of some statuses.
 
+        Once the job was seen, the platform may be away for up to five minutes.
+
         Args:
-            id: job id.
+            id: job id, or the name of the newest job of yours that has it.
             statuses: the awaited ones; by default those of a job that has ended.
             timeout: seconds to wait at most; None waits as long as it takes.
 
@@ -73,15 +120,14 @@ class Waiting(Calls):
             JobWaitTimeout: it did not get there in time; ``.job`` is how it stood.
             JobFinished: it ended, and so will never get there; ``.job`` tells how.
             JobNotFound: there is no such job.
+            ConnectionFailed: the platform can't be reached, or was away for too long.
 
         Endpoint: ``GET {api}/jobs/{id}``, again and again: at first after 0.1 s, at last every 5 s.
         """
         awaited = frozenset(statuses)
-        pace = _Pace(timeout)
-        while True:
-            job = self.status(id)
-            if job.status in awaited:
-                return job
+        watch = _Watch(timeout)
+        job = watch.call(self._status, id, watch.seconds)
+        while job.status not in awaited:
             if job.status.is_finished:
                 raise JobFinished(
                     "job {!r} ended without becoming {} ({})".format(
@@ -89,20 +135,24 @@ class Waiting(Calls):
                     ),
                     job=job,
                 )
-            if not pace.rest():
+            if not watch.rest():
                 raise JobWaitTimeout(
-                    "job {!r} did not become {} within {} s ({})".format(
-                        id, _either(awaited), timeout, outcome(job)
+                    "job {!r} did not become {} within {:.3g} s ({})".format(
+                        id, _either(awaited), timeout or 0.0, outcome(job)
                     ),
                     job=job,
                 )
+            # By its id: a name may be that of another job by now.
+            job = watch.look(job, self._status, job.id, watch.seconds)
+        return job
 
     def as_completed(
         self, jobs: Iterable[Union[str, JobDescription]], *, timeout: Optional[float] = None
     ) -> Iterator[JobDescription]:
         """Yield each of some jobs as it ends.
 
-        All of them are watched with one listing at a time, however many they are.
+        All of them are watched with one listing at a time, however many they are. Once they were
+        seen, the platform may be away for up to five minutes.
 
         Args:
             jobs: jobs, or their ids. One that is given twice comes once.
@@ -111,20 +161,21 @@ class Waiting(Calls):
         Raises:
             JobWaitTimeout: some did not end in time; ``.job`` is one of them.
             JobNotFound: there is no such job.
+            ConnectionFailed: the platform can't be reached, or was away for too long.
 
         Endpoint: ``GET {api}/jobs`` for the active ones, and ``GET {api}/jobs/{id}`` for each that
         is no longer among them.
         """
-        pace = _Pace(timeout)
+        watch = _Watch(timeout)
         waiting: Dict[str, JobDescription] = {}
         for given in list(jobs):
             # A description in hand may be old, but an ended job stays as it is.
             job = given if isinstance(given, JobDescription) else self.status(given)
             waiting.setdefault(job.id, job)
-        return self._as_completed(waiting, pace, timeout)
+        return self._as_completed(waiting, watch, timeout)
 
     def _as_completed(
-        self, waiting: Dict[str, JobDescription], pace: _Pace, timeout: Optional[float]
+        self, waiting: Dict[str, JobDescription], watch: _Watch, timeout: Optional[float]
     ) -> Iterator[JobDescription]:
         ended = [job for job in waiting.values() if job.status.is_finished]
         while True:
@@ -134,11 +185,9 @@ class Waiting(Calls):
             if not waiting:
                 return
             if ended:
-                pace.quicken()
-            candidates = self._no_longer_active(waiting)
-            looked_at = [self.status(id) for id in candidates]
-            ended = [job for job in looked_at if job.status.is_finished]
-            if not ended and not pace.rest():
+                watch.quicken()
+            ended = watch.look([], self._newly_ended, waiting, watch)
+            if not ended and not watch.rest():
                 job = next(iter(waiting.values()))
                 raise JobWaitTimeout(
                     "{} of the jobs did not end within {} s, {!r} among them".format(
@@ -146,6 +195,12 @@ class Waiting(Calls):
                     ),
                     job=job,
                 )
+
+    def _newly_ended(
+        self, waiting: Dict[str, JobDescription], watch: _Watch
+    ) -> List[JobDescription]:
+        looked_at = [self._status(id, watch.seconds) for id in self._no_longer_active(waiting)]
+        return [job for job in looked_at if job.status.is_finished]
 
     def _no_longer_active(self, waiting: Dict[str, JobDescription]) -> List[str]:
         """Ids of the jobs that are worth a look: all of a few, else those no listing has."""

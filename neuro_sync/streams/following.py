@@ -6,18 +6,11 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Deque, Optional
 
-from ..errors import (
-    ConnectionFailed,
-    JobNotFound,
-    LogGap,
-    RateLimited,
-    ResourceNotFound,
-    ServerError,
-)
+from ..errors import ConnectionFailed, JobNotFound, LogGap, ResourceNotFound
 from ..transport.ws import WsClosed
 from ..wire.logresume import Gap, LogAssembler, Piece
 from .reader import Errand, Reader, close_text
-from .retrying import Retrying
+from .retrying import PASSING, Retrying
 
 if TYPE_CHECKING:
     from ..transport.ws import WsConnection
@@ -291,10 +284,7 @@ def _passing(error: BaseException) -> bool:
     """Whether an error is one that may be over at the next try."""
     if isinstance(error, JobNotFound):
         return False
-    return isinstance(
-        error,
-        (WsClosed, ConnectionFailed, ServerError, RateLimited, ResourceNotFound, TimeoutError),
-    )
+    return isinstance(error, (*PASSING, WsClosed, ResourceNotFound, TimeoutError))
 
 
 def _lost(error: BaseException) -> BaseException:

@@ -70,10 +70,11 @@ class JobListing:
 
     def __next__(self) -> "JobDescription":
         self._open()
-        if self._jobs is None:
+        jobs = self._jobs
+        if jobs is None:
             raise StopIteration
         try:
-            return next(self._jobs)
+            return next(jobs)
         except BaseException as error:
             closed = self._closed
             self.close()
@@ -92,6 +93,8 @@ class JobListing:
     def close(self) -> None:
         """End the listing, from any thread."""
         self._closed = True
+        # It knows this object: together they would keep the client's connections until the next collection.
+        self._jobs = None
         if self._stream is not None:
             self._stream.close()
 

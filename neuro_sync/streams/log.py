@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["LogStream"]
 
 _POLICY = ReconnectPolicy()
-# A connection that lasted so long was a good one, even if nothing came over it.
-_GOOD_AFTER = 10.0
 
 
 class LogStream:
@@ -65,8 +63,6 @@ class LogStream:
         position = None if after is None else decode_cursor(after, name)
         if position is not None and position.since is not None:
             since = None
-        self._dial = dial
-        self._poll_job = poll_job
         self._since = None if since is None else since.astimezone()
         # The server sends it at the start of a line without a stamp: no line can be taken for it.
         self._separator = separator or "=== Live logs ==={}".format(secrets.token_hex(30))

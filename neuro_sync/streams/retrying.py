@@ -2,8 +2,12 @@
 
 from typing import Callable, NamedTuple, Optional
 
-__all__ = ["ReconnectPolicy", "Retrying"]
+from ..errors import ConnectionFailed, RateLimited, ServerError
 
+__all__ = ["PASSING", "ReconnectPolicy", "Retrying"]
+
+#: What an outage looks like: at the next try it may be over.
+PASSING = (ConnectionFailed, RateLimited, ServerError)
 _MANY = 30
 
 

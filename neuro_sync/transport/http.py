@@ -100,6 +100,8 @@ class HttpStream:
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from _chunks(self._response)
+            # All of it was read: the connection has gone back to its pool, and is not this stream's any more.
+            self._socket = None
         except Exception as error:
             if self._closed:
                 return
@@ -115,9 +117,10 @@ class HttpStream:
     def close(self) -> None:
         """End it, from any thread; a reader sees the end at once."""
         self._closed = True
-        if self._socket is not None:
+        open_socket = self._socket
+        if open_socket is not None:
             try:
-                self._socket.shutdown(socket.SHUT_RDWR)
+                open_socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # closed already
         self._response.close()
@@ -167,6 +170,7 @@ class HttpTransport:
         repeatable: Optional[bool] = None,
         authorize: bool = True,
         timeout: Optional[Timeout] = None,
+        seconds: Optional[float] = None,
     ) -> HttpResponse:
         """Send a request and read the whole answer.
 
@@ -180,6 +184,7 @@ class HttpTransport:
             repeatable: doing it twice does no harm; None: as HTTP has it for the method.
             authorize: send the token.
             timeout: of each try; None: that of the transport.
+            seconds: for all tries together; None: as many as the policy gives.
 
         Raises:
             NeuroError: the error of the status (:mod:`neuro_sync.wire.responses`), ConnectionFailed,
@@ -191,7 +196,7 @@ class HttpTransport:
             body = self._read(response, deadline)
             return HttpResponse(response.status_code, response.headers, body, attempts)
 
-        return self._call(request, read, repeatable)
+        return self._call(request, read, repeatable, seconds)
 
     def stream(
         self,
@@ -256,6 +261,7 @@ class HttpTransport:
         request: _Request,
         read: "Callable[[requests.Response, int, float], T]",
         repeatable: Optional[bool],
+        seconds: Optional[float] = None,
     ) -> T:
         if repeatable is None:
             repeatable = request.method in _SAFE
@@ -275,7 +281,7 @@ class HttpTransport:
             refreshed = True
             return self._exchange(request, self.auth.token(), number, deadline, read, fresh)
 
-        return self.retrier.call(attempt, repeatable=repeatable)
+        return self.retrier.call(attempt, repeatable=repeatable, seconds=seconds)
 
     def _exchange(
         self,

@@ -135,19 +135,27 @@ class Retrier:
         self.sleep = sleep
         self.rng = rng
 
-    def call(self, attempt: "Callable[[int, float], T]", *, repeatable: bool) -> T:
+    def call(
+        self,
+        attempt: "Callable[[int, float], T]",
+        *,
+        repeatable: bool,
+        seconds: Optional[float] = None,
+    ) -> T:
         """Try until it goes well, may not be repeated, or the policy ends it.
 
         Args:
             attempt: gets the number of the try and the time, by the clock, when all has to be over.
                 Raises AttemptFailed.
             repeatable: doing it twice does no harm.
+            seconds: for all tries together, where they are fewer than those of the policy.
 
         Raises:
             OutcomeUnknown: it was sent, is not repeatable, and no answer came.
             NeuroError: the error of the last try, with ``attempts``.
         """
-        deadline = self.clock() + self.policy.deadline
+        limit = self.policy.deadline if seconds is None else min(self.policy.deadline, seconds)
+        deadline = self.clock() + limit
         try:
             # Nearly all calls go well at once, and need neither tenacity nor the time to load it.
             result = attempt(1, deadline)

@@ -94,7 +94,7 @@ def error_from_response(
 
 
 def parse_retry_after(value: Optional[str], *, date: Optional[str] = None) -> Optional[float]:
-    """Seconds that a Retry-After header asks to wait; None for none, the past or nonsense.
+    """Seconds that a Retry-After header asks to wait, 0 for none of them; None: no header, the past or nonsense.
 
     Args:
         value: the header: seconds, or an HTTP date.
@@ -105,7 +105,7 @@ def parse_retry_after(value: Optional[str], *, date: Optional[str] = None) -> Op
         return None
     value = value.strip()
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", value):
-        return float(value) or None
+        return float(value)
     until, now = _http_date(value), _http_date(date)
     if until is None or now is None or until <= now:
         return None
