@@ -154,12 +154,20 @@ class Parser:
         self,
         volume: str,
         cluster_name: Optional[str] = None,
-        org_name: Union[str, None, _Current] = _CURRENT,
+        org_name: Optional[str] = None,
     ) -> Volume:
-        """Read a volume: ``storage:data:/data:ro``."""
+        """Read a volume: ``storage:data:/data:ro``.
+
+        Args:
+            volume: URI, path in the container, and ``ro`` or ``rw``.
+            cluster_name, org_name: where a short URI is meant; None is the current one.
+        """
         uri, path, read_only = _volume_parts(volume)
         whole = self.str_to_uri(
-            uri, allowed_schemes=("storage",), cluster_name=cluster_name, org_name=org_name
+            uri,
+            allowed_schemes=("storage",),
+            cluster_name=cluster_name,
+            org_name=_CURRENT if org_name is None else org_name,
         )
         return Volume(whole, path, read_only)
 
