@@ -20,6 +20,8 @@ __all__ = ["StdStream"]
 _log = logging.getLogger(__name__)
 
 _CHUNK = 64 * 1024
+# What is left comes close behind the exit code. A server that then neither sends nor closes never will.
+_GOODBYE = 5.0
 
 
 class StdStream:
@@ -76,14 +78,23 @@ class StdStream:
                 if self._ended:
                     self._tell_end()
                     return None
-                left = None if deadline is None else deadline - time.monotonic()
-                frames = self._reader.get(left)
-                if frames is not None:
-                    self._take(frames)
-                elif not self._reader.closed:
-                    self._end(self._reader.error)
+                self._receive(None if deadline is None else deadline - time.monotonic())
             self._reader.check_process()
             return None
+
+    def _receive(self, left: Optional[float]) -> None:
+        last_word = self._exit is not None and (left is None or left > _GOODBYE)
+        try:
+            frames = self._reader.get(_GOODBYE if last_word else left)
+        except TimeoutError:
+            if not last_word:
+                raise
+            self._end(None)
+            return
+        if frames is not None:
+            self._take(frames)
+        elif not self._reader.closed:
+            self._end(self._reader.error)
 
     def write_in(self, data: bytes) -> None:
         """Write to the standard input, all of it; no data sends nothing.

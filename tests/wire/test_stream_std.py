@@ -94,6 +94,21 @@ def test_an_end_without_an_exit_code_is_no_success(session, close):
         assert stream.exit_code is None
 
 
+def test_a_server_that_does_not_close_behind_the_exit_code_is_not_waited_for(session, monkeypatch):
+    monkeypatch.setattr("neuro_sync.streams.std._GOODBYE", 0.2)
+
+    def handler(peer):
+        peer.send(b"\x01a", b'\x03{"exit_code": 3}')
+        assert peer.recv() is None
+
+    with session(handler) as stream:
+        assert stream.read_out(timeout=10).data == b"a"
+        with pytest.raises(StdStreamError):
+            stream.read_out(timeout=10)
+        assert stream.read_out() is None
+        assert stream.exit_code == 3
+
+
 def test_a_connection_that_is_reset_is_no_success(session):
     def handler(peer):
         peer.send(b"\x01half")
