@@ -159,8 +159,7 @@ class LogFollower:
             wait = self._retrying.wait
             self._closed.wait(wait if left is None else min(wait, left))
         with self.lock:
-            since = self._assembler.position(only_window=True).since or self._since
-            self._assembler.connect(self._separator, tolerant=self._tolerant)
+            since = self._assembler.connect(self._separator, tolerant=self._tolerant) or self._since
         # Neither callable may know this object: the thread would keep it alive.
         reader = self._reader = Reader(
             partial(self._dial, since, self._separator),

@@ -9,7 +9,7 @@ import base64
 import json
 from collections import Counter, deque
 from datetime import datetime, timezone
-from typing import Any, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from .loglines import Stamp, digest, digester, read_stamp
 
@@ -19,6 +19,8 @@ __all__ = ["TOLERANCE", "OpenLine", "Position", "Tail", "decode_cursor", "encode
 TOLERANCE = 1
 _WINDOW = 2 * TOLERANCE
 _VERSION = 1
+# What a line counts for of which only the digest is kept.
+_LINE_COST = 64
 
 LineKey = Tuple[int, bytes]
 
@@ -62,6 +64,69 @@ class _Line(NamedTuple):
     text: str
     zoned: bool
     digest: bytes
+
+
+class _Block:
+    """Lines that came together, taken apart when somebody asks for the first time.
+
+    Attributes:
+        size: bytes it counts for.
+    """
+
+    __slots__ = ("_lines", "_newest", "_raw", "size")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._lines: Optional[List[_Line]] = None
+        self._newest: Optional[_Line] = None
+        self.size = len(raw)
+
+    @classmethod
+    def of_lines(cls, lines: List[_Line]) -> "_Block":
+        block = cls(b"")
+        block._keep(lines)
+        block.size = _LINE_COST * len(lines)
+        return block
+
+    def _keep(self, lines: List[_Line]) -> None:
+        self._lines = lines
+        self._newest = max(lines, key=lambda line: line.ms) if lines else None
+        self._raw = b""
+
+    def parse(self) -> None:
+        """Take it apart for good: it is going to be asked again."""
+        if self._lines is None:
+            self._keep(list(_read_lines(self._raw)))
+
+    @property
+    def has_time(self) -> bool:
+        """Whether any of its lines has a time."""
+        return any(True for _ in self)
+
+    @property
+    def newest(self) -> Optional[_Line]:
+        if self._lines is None:
+            return max(self, key=lambda line: line.ms, default=None)
+        return self._newest
+
+    @property
+    def first_ms(self) -> Optional[int]:
+        if self._lines is not None:
+            return self._lines[0].ms if self._lines else None
+        stamp = read_stamp(self._raw)
+        return None if stamp is None else stamp.ms
+
+    @property
+    def last_ms(self) -> Optional[int]:
+        if self._lines is not None:
+            return self._lines[-1].ms if self._lines else None
+        start = self._raw.rfind(b"\n", 0, -1) + 1
+        stamp = read_stamp(self._raw[start : start + 64])
+        return None if stamp is None else stamp.ms
+
+    def __iter__(self) -> Iterator[_Line]:
+        """The lines that have a time."""
+        return _read_lines(self._raw) if self._lines is None else iter(self._lines)
 
 
 class Position(NamedTuple):
@@ -115,63 +180,61 @@ class Tail:
 
     def __init__(self, position: Optional[Position] = None) -> None:
         self._base = position if position is not None else Position()
-        self._blocks: Deque[Union[bytes, _Line]] = deque()
+        self._blocks: Deque[_Block] = deque()
         self._size = 0
         self._trim_at = 2 * self.SOFT
         self._trimmed = False
         self._folded: Dict[int, int] = {}
 
-    def append(self, block: bytes) -> None:
+    def append(self, lines: bytes) -> None:
         """Add complete lines, with their stamps."""
-        if len(block) > 2 * self.SOFT:
+        if len(lines) > 2 * self.SOFT:
             # So that the greater part of it can be forgotten.
-            cut = block.rfind(b"\n", 0, len(block) - self.SOFT) + 1
+            cut = lines.rfind(b"\n", 0, len(lines) - self.SOFT) + 1
             if cut:
-                self._add(block[:cut])
-                block = block[cut:]
-        self._add(block)
+                self._add(_Block(lines[:cut]))
+                lines = lines[cut:]
+        self._add(_Block(lines))
 
     def append_open(self, line: OpenLine) -> None:
         """Add a line that came in pieces, now that its end has come."""
-        self._blocks.append(_Line(line.ms, line.text, line.zoned, line.digest))
-        self._size += 64
-        if self._size > self._trim_at:
-            self._trim()
+        self._add(_Block.of_lines([_Line(line.ms, line.text, line.zoned, line.digest)]))
 
     @property
     def last_ms(self) -> Optional[int]:
         """Time of the last line, in milliseconds."""
-        return _last_ms(self._blocks[-1]) if self._blocks else self._base.ms
+        return self._blocks[-1].last_ms if self._blocks else self._base.ms
 
-    def _add(self, block: bytes) -> None:
+    @property
+    def has_time(self) -> bool:
+        """Whether any line had a time."""
+        return self._base.ms is not None or any(block.has_time for block in reversed(self._blocks))
+
+    def _add(self, block: _Block) -> None:
         self._blocks.append(block)
-        self._size += len(block)
+        self._size += block.size
         if self._size > self._trim_at:
             self._trim()
 
     def _trim(self) -> None:
         blocks = self._blocks
-        last = _last_ms(blocks[-1])
+        last = blocks[-1].last_ms
         window = (last if last is not None else 0) - _WINDOW
-        while len(blocks) > 1 and self._size - _cost(blocks[0]) >= self.SOFT:
-            following = _first_ms(blocks[1])
+        while len(blocks) > 1 and self._size - blocks[0].size >= self.SOFT:
+            following = blocks[1].first_ms
             if following is None or following >= window:
                 # The block may have lines that a server would send again, mixed with new ones.
                 if self._size <= self.HARD:
                     break
                 self._fold(blocks[0], window)
-            self._size -= _cost(blocks.popleft())
+            self._size -= blocks.popleft().size
             self._trimmed = True
         # Not at each block again.
         self._trim_at = self._size + self.SOFT
 
-    def _fold(self, block: Union[bytes, _Line], window: int) -> None:
+    def _fold(self, block: _Block, window: int) -> None:
         self._folded = {ms: count for ms, count in self._folded.items() if ms >= window}
-        first, last = _first_ms(block), _last_ms(block)
-        if first is not None and first == last and isinstance(block, bytes):
-            self._folded[first] = self._folded.get(first, 0) + block.count(b"\n")
-            return
-        for line in _lines(block):
+        for line in block:
             if line.ms >= window:
                 self._folded[line.ms] = self._folded.get(line.ms, 0) + 1
 
@@ -183,40 +246,44 @@ class Tail:
             only_window: keep only what has to be known to go on, as for a cursor.
         """
         base = self._base
-        kept: List[_Line] = []
-        for block in self._blocks:
-            kept.extend(_lines(block))
-        if without:
-            del kept[-without:]
-        lines: Dict[LineKey, int] = Counter((line.ms, line.digest) for line in kept)
-        known_from = base.known_from
-        folded: Mapping[int, int] = self._folded
+        blocks = self._kept(without)
+        newest = max(
+            (block.newest for block in blocks if block.newest is not None),
+            key=lambda line: line.ms,
+            default=None,
+        )
+        known_from, folded, old_lines = base.known_from, base.folded, base.lines
         if self._trimmed:
-            known_from = kept[0].ms if kept else known_from
-        else:
-            for key, count in base.lines.items():
-                lines[key] = lines.get(key, 0) + count
-            folded = base.folded
-        newest = max(kept, key=lambda line: line.ms) if kept else None
-        if newest is None or (base.ms is not None and base.ms > newest.ms):
-            position = base._replace(known_from=known_from, lines=lines, folded=folded, open=None)
-        else:
-            position = base._replace(
-                ms=newest.ms,
-                text=newest.text,
-                zoned=newest.zoned,
-                known_from=known_from,
-                lines=lines,
-                folded=folded,
-                open=None,
-            )
-        return _narrowed(position) if only_window else position
+            known = next((line.ms for block in blocks for line in block), None)
+            known_from = known_from if known is None else known
+            folded, old_lines = self._folded, {}
+        position = base._replace(known_from=known_from, folded=folded, open=None)
+        if newest is not None and (base.ms is None or base.ms <= newest.ms):
+            position = position._replace(ms=newest.ms, text=newest.text, zoned=newest.zoned)
+        start = position.ms - _WINDOW if only_window and position.ms is not None else None
+        lines: Dict[LineKey, int] = Counter(
+            (line.ms, line.digest)
+            for block in blocks
+            if start is None or (block.newest is not None and block.newest.ms >= start)
+            for line in block
+        )
+        for key, count in old_lines.items():
+            lines[key] = lines.get(key, 0) + count
+        position = position._replace(lines=lines)
+        return position if start is None else _narrowed(position, start)
+
+    def _kept(self, without: int) -> List[_Block]:
+        blocks = list(self._blocks)
+        if self._size <= 4 * self.SOFT:  # else it would take much memory
+            for block in blocks:
+                block.parse()
+        if without:
+            lines = [line for block in blocks for line in block]
+            blocks = [_Block.of_lines(lines[:-without])]
+        return blocks
 
 
-def _narrowed(position: Position) -> Position:
-    if position.ms is None:
-        return position
-    start = position.ms - _WINDOW
+def _narrowed(position: Position, start: int) -> Position:
     known_from = position.known_from
     return position._replace(
         known_from=start if known_from is None else max(start, known_from),
@@ -225,16 +292,9 @@ def _narrowed(position: Position) -> Position:
     )
 
 
-def _cost(block: Union[bytes, _Line]) -> int:
-    return len(block) if isinstance(block, bytes) else 64
-
-
-def _lines(block: Union[bytes, _Line]) -> Iterator[_Line]:
-    if isinstance(block, _Line):
-        yield block
-        return
+def _read_lines(raw: bytes) -> Iterator[_Line]:
     stamp: Optional[Stamp] = None
-    for line in block.split(b"\n")[:-1]:
+    for line in raw.split(b"\n")[:-1]:
         own = read_stamp(line)
         if own is not None:
             stamp = own
@@ -242,21 +302,6 @@ def _lines(block: Union[bytes, _Line]) -> Iterator[_Line]:
         if stamp is not None:
             # A line without a stamp belongs to the one before it.
             yield _Line(stamp.ms, stamp.text, stamp.zoned, digest(line))
-
-
-def _first_ms(block: Union[bytes, _Line]) -> Optional[int]:
-    if isinstance(block, _Line):
-        return block.ms
-    stamp = read_stamp(block)
-    return None if stamp is None else stamp.ms
-
-
-def _last_ms(block: Union[bytes, _Line]) -> Optional[int]:
-    if isinstance(block, _Line):
-        return block.ms
-    start = block.rfind(b"\n", 0, -1) + 1
-    stamp = read_stamp(block[start : start + 64])
-    return None if stamp is None else stamp.ms
 
 
 def encode_cursor(position: Position, name: str) -> str:

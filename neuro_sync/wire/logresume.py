@@ -6,10 +6,12 @@ and by how often each was delivered. The same happens within a connection, where
 starts with lines that its archive part had. Elsewhere equal lines are just equal lines.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from datetime import datetime
+from typing import List, NamedTuple, Optional, Tuple, Union
 
-from .loglines import Stamp, digest, may_become_stamp, read_stamp, strip_stamps
-from .logposition import TOLERANCE, OpenLine, Position, Tail
+from .loglines import Stamp, may_become_stamp, read_stamp, strip_stamps
+from .logoverlap import NEW, OLD, REST, Overlap, SinceOverlap
+from .logposition import OpenLine, Position, Tail
 
 __all__ = ["Chunk", "Gap", "LogAssembler", "Piece"]
 
@@ -42,104 +44,6 @@ class Gap(NamedTuple):
 
 Piece = Union[Chunk, Gap]
 
-_OLD, _NEW, _REST, _BEYOND = range(4)
-
-
-class _Overlap:
-    """Tells lines that were delivered from new ones, as long as old ones can come."""
-
-    def __init__(self, position: Position, unproven: bool) -> None:
-        self.after = position.text
-        self.open = position.open
-        # After a break the last line has to come again: where it does not, more may be missing.
-        self.unproven = unproven
-        self._ms = position.ms
-        self._known_from = position.known_from
-        self._lines = dict(position.lines)
-        self._folded = dict(position.folded)
-        last = 0 if position.ms is None else position.ms
-        self._last = last if self.open is None else max(last, self.open.ms)
-
-    def judge(self, ms: int, content: bytes) -> int:
-        """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
-        if self.beyond(ms):
-            return _BEYOND
-        if self._known_from is not None and ms < self._known_from:
-            return _OLD  # not counted down: nothing of that time is kept
-        newest = self._ms is None or ms >= self._ms - TOLERANCE
-        if _take(self._lines, [(near, digest(content)) for near in _around(ms)]):
-            if newest:
-                self.unproven = False
-            return _OLD
-        if self.continues_open(ms, content):
-            return _REST
-        if _take(self._folded, _around(ms)):
-            return _OLD
-        if newest or self._known_from is None or ms > self._known_from + TOLERANCE:
-            return _NEW
-        return _OLD
-
-    def beyond(self, ms: int) -> bool:
-        return ms > self._last + TOLERANCE
-
-    def continues_open(self, ms: int, content: bytes) -> bool:
-        return (
-            self.open is not None
-            and abs(ms - self.open.ms) <= TOLERANCE
-            and self.open.begins(content)
-        )
-
-    @property
-    def expects_last(self) -> bool:
-        """Whether lines of the last time have yet to come again."""
-        return self._ms is not None and self.expects(self._ms)
-
-    def expects(self, ms: int) -> bool:
-        """Whether complete lines of that time have yet to come again."""
-        return any(
-            count > 0 and abs(known - ms) <= TOLERANCE for (known, _), count in self._lines.items()
-        )
-
-
-class _Since:
-    """Drops the lines before the moment asked for that come because servers know only seconds."""
-
-    after = ""
-    open: Optional[OpenLine] = None
-    unproven = False
-    expects_last = False
-
-    def __init__(self, since_ms: int) -> None:
-        self._since = since_ms
-        self._second = since_ms // 1000 * 1000
-
-    def judge(self, ms: int, content: bytes) -> int:
-        if self.beyond(ms):
-            return _BEYOND
-        return _OLD if ms >= self._second else _NEW
-
-    def beyond(self, ms: int) -> bool:
-        return ms >= self._since
-
-    def continues_open(self, ms: int, content: bytes) -> bool:
-        return False
-
-    def expects(self, ms: int) -> bool:
-        return False
-
-
-def _take(counts: Dict[Any, int], keys: List[Any]) -> bool:
-    for key in keys:
-        count = counts.get(key, 0)
-        if count > 0:
-            counts[key] = count - 1
-            return True
-    return False
-
-
-def _around(ms: int) -> List[int]:
-    return [ms, *(ms + sign * away for away in range(1, TOLERANCE + 1) for sign in (-1, 1))]
-
 
 class LogAssembler:
     """Turns the frames of one connection after the other into the log.
@@ -167,7 +71,7 @@ class LogAssembler:
         self._divided = position is not None and position.divided
         self._tail = Tail(position)
         self._open = None if position is None else position.open
-        self._since = None if since_ms is None else _Since(since_ms)
+        self._since = None if since_ms is None else SinceOverlap(since_ms)
         self._delivered = False
         self._start(b"")
 
@@ -179,27 +83,31 @@ class LogAssembler:
         self._held: Optional[List[bytes]] = None
         self._lines_ms: Optional[int] = None
         self._deferred: List[Tuple[bytes, bytes]] = []
-        self._overlap: Union[_Overlap, _Since, None] = self._since
+        self._overlap: Union[Overlap, SinceOverlap, None] = self._since
         self._tolerant = False
         #: A gap was found and not tolerated: the rest of this connection is dropped.
         self.lost = False
         #: Whether this connection has brought anything that was not known.
         self.fresh = False
 
-    def connect(self, separator: str, *, tolerant: bool = False) -> None:
+    def connect(self, separator: str, *, tolerant: bool = False) -> Optional[datetime]:
         """Make ready for a new connection.
 
         Args:
             separator: what the server was asked to put between the archive and the live part.
             tolerant: go on behind a gap. Without, everything behind it is dropped, so that another
                 connection can try.
+
+        Returns:
+            The moment to ask the server for; None: all that is wanted.
         """
         position = self.position()
         self._start(separator.encode() + b"\n")
         self._tolerant = tolerant
         if position.since is not None:
-            self._overlap = _Overlap(position, unproven=True)
+            self._overlap = Overlap(position, unproven=True)
             self._open = None
+        return position.since
 
     def feed(self, frames: List[bytes]) -> List[Piece]:
         """What the frames bring that is new."""
@@ -222,11 +130,11 @@ class LogAssembler:
             if self._overlap is not None:
                 stamp = read_stamp(head)
                 content = head if stamp is None else head[stamp.width :]
-                verdict = _NEW if stamp is None else self._overlap.judge(stamp.ms, content)
-                if verdict == _OLD:
+                verdict = NEW if stamp is None else self._overlap.judge(stamp.ms, content)
+                if verdict == OLD:
                     return pieces
                 opened = self._overlap.open
-                if verdict == _REST and opened is not None:
+                if verdict == REST and opened is not None:
                     head = content[opened.size :]
                 elif not self._timestamps:
                     head = content
@@ -247,7 +155,10 @@ class LogAssembler:
     @property
     def resumable(self) -> bool:
         """Whether it is known where to go on: not in a log without time stamps."""
-        return not self._delivered or self.position().since is not None
+        if not self._delivered or self._tail.has_time:
+            return True
+        opened = self._opened
+        return opened is not None and bool(opened.text)
 
     def position(
         self, without: int = 0, *, only_window: bool = False, only_lines: bool = False
@@ -259,13 +170,17 @@ class LogAssembler:
             only_window: keep only what a cursor needs.
             only_lines: as if the line without an end had not come.
         """
-        opened = self._open
-        if opened is None and self._overlap is not None:
-            opened = self._overlap.open
         position = self._tail.position(without, only_window)
         return position._replace(
-            open=None if without or only_lines else opened, divided=self._divided
+            open=None if without or only_lines else self._opened, divided=self._divided
         )
+
+    @property
+    def _opened(self) -> Optional[OpenLine]:
+        """The line that was delivered in part."""
+        if self._open is None and self._overlap is not None:
+            return self._overlap.open
+        return self._open
 
     def _find_divider(self, data: bytes) -> int:
         divider = self._divider or b""
@@ -289,7 +204,7 @@ class LogAssembler:
             if self._separator and position.open is None:
                 pieces.append(Chunk(self._separator + b"\n", divider=True))
         if position.since is not None:
-            self._overlap = _Overlap(position, unproven=before is not None and before.unproven)
+            self._overlap = Overlap(position, unproven=before is not None and before.unproven)
             self._open = None
 
     def _consume(self, data: bytes, pieces: List[Piece]) -> None:
@@ -342,7 +257,7 @@ class LogAssembler:
             pieces.append(Chunk(text))
 
     def _reread(
-        self, overlap: "Union[_Overlap, _Since]", data: bytes, pieces: List[Piece]
+        self, overlap: "Union[Overlap, SinceOverlap]", data: bytes, pieces: List[Piece]
     ) -> bytes:
         """Drop the lines that were delivered; returns what is beyond all of them."""
         if self._held is not None and b"\n" not in data:
@@ -372,7 +287,7 @@ class LogAssembler:
 
     def _reread_line(
         self,
-        overlap: "Union[_Overlap, _Since]",
+        overlap: "Union[Overlap, SinceOverlap]",
         stamp: Optional[Stamp],
         line: bytes,
         texts: List[bytes],
@@ -380,10 +295,10 @@ class LogAssembler:
         content = line[:-1] if stamp is None else line[stamp.width : -1]
         # A line without a stamp belongs to the one before it.
         ms = self._lines_ms
-        verdict = _NEW if ms is None else overlap.judge(ms, content)
-        if verdict == _OLD:
+        verdict = NEW if ms is None else overlap.judge(ms, content)
+        if verdict == OLD:
             return
-        if verdict == _REST and overlap.open is not None:
+        if verdict == REST and overlap.open is not None:
             texts.append(content[overlap.open.size :] + b"\n")
             self._tail.append(line)
             self._close_open(overlap, texts)
@@ -397,7 +312,7 @@ class LogAssembler:
             texts.append(text)
 
     def _reread_start(
-        self, overlap: "Union[_Overlap, _Since]", stamp: Optional[Stamp], start: bytes
+        self, overlap: "Union[Overlap, SinceOverlap]", stamp: Optional[Stamp], start: bytes
     ) -> bytes:
         """Look at a line whose end has not come: hold it, unless it is the open one for certain."""
         if stamp is not None:
@@ -424,7 +339,7 @@ class LogAssembler:
             self._head, self._held = b"", None
         return data
 
-    def _close_open(self, overlap: "Union[_Overlap, _Since]", texts: List[bytes]) -> None:
+    def _close_open(self, overlap: "Union[Overlap, SinceOverlap]", texts: List[bytes]) -> None:
         overlap.open = None
         overlap.unproven = False
         for line, text in self._deferred:
@@ -434,7 +349,7 @@ class LogAssembler:
 
     def _leave(
         self,
-        overlap: "Union[_Overlap, _Since]",
+        overlap: "Union[Overlap, SinceOverlap]",
         stamp: Stamp,
         texts: List[bytes],
         pieces: List[Piece],

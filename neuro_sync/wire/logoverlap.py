@@ -1,0 +1,108 @@
+"""Tells lines that were delivered from new ones where a connection sends some of them again."""
+
+from typing import Any, Dict, List, Optional
+
+from .loglines import digest
+from .logposition import TOLERANCE, OpenLine, Position
+
+__all__ = ["BEYOND", "NEW", "OLD", "REST", "Overlap", "SinceOverlap"]
+
+# What a line is: delivered before, new, the rest of the line that was delivered in part, or later
+# than all that was delivered.
+OLD, NEW, REST, BEYOND = range(4)
+
+
+class Overlap:
+    """Tells lines that were delivered from new ones, as long as old ones can come."""
+
+    def __init__(self, position: Position, unproven: bool) -> None:
+        self.after = position.text
+        self.open = position.open
+        # After a break the last line has to come again: where it does not, more may be missing.
+        self.unproven = unproven
+        self._ms = position.ms
+        self._known_from = position.known_from
+        self._lines = dict(position.lines)
+        self._folded = dict(position.folded)
+        last = 0 if position.ms is None else position.ms
+        self._last = last if self.open is None else max(last, self.open.ms)
+
+    def judge(self, ms: int, content: bytes) -> int:
+        """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
+        if self.beyond(ms):
+            return BEYOND
+        if self._known_from is not None and ms < self._known_from:
+            return OLD  # not counted down: nothing of that time is kept
+        newest = self._ms is None or ms >= self._ms - TOLERANCE
+        if _take(self._lines, [(near, digest(content)) for near in _around(ms)]):
+            if newest:
+                self.unproven = False
+            return OLD
+        if self.continues_open(ms, content):
+            return REST
+        if _take(self._folded, _around(ms)):
+            return OLD
+        if newest or self._known_from is None or ms > self._known_from + TOLERANCE:
+            return NEW
+        return OLD
+
+    def beyond(self, ms: int) -> bool:
+        return ms > self._last + TOLERANCE
+
+    def continues_open(self, ms: int, content: bytes) -> bool:
+        return (
+            self.open is not None
+            and abs(ms - self.open.ms) <= TOLERANCE
+            and self.open.begins(content)
+        )
+
+    @property
+    def expects_last(self) -> bool:
+        """Whether lines of the last time have yet to come again."""
+        return self._ms is not None and self.expects(self._ms)
+
+    def expects(self, ms: int) -> bool:
+        """Whether complete lines of that time have yet to come again."""
+        return any(
+            count > 0 and abs(known - ms) <= TOLERANCE for (known, _), count in self._lines.items()
+        )
+
+
+class SinceOverlap:
+    """Drops the lines before the moment asked for that come because servers know only seconds."""
+
+    after = ""
+    open: Optional[OpenLine] = None
+    unproven = False
+    expects_last = False
+
+    def __init__(self, since_ms: int) -> None:
+        self._since = since_ms
+        self._second = since_ms // 1000 * 1000
+
+    def judge(self, ms: int, content: bytes) -> int:
+        if self.beyond(ms):
+            return BEYOND
+        return OLD if ms >= self._second else NEW
+
+    def beyond(self, ms: int) -> bool:
+        return ms >= self._since
+
+    def continues_open(self, ms: int, content: bytes) -> bool:
+        return False
+
+    def expects(self, ms: int) -> bool:
+        return False
+
+
+def _take(counts: Dict[Any, int], keys: List[Any]) -> bool:
+    for key in keys:
+        count = counts.get(key, 0)
+        if count > 0:
+            counts[key] = count - 1
+            return True
+    return False
+
+
+def _around(ms: int) -> List[int]:
+    return [ms, *(ms + sign * away for away in range(1, TOLERANCE + 1) for sign in (-1, 1))]
