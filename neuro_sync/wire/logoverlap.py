@@ -34,7 +34,8 @@ class Overlap:
         if self._known_from is not None and ms < self._known_from:
             return OLD  # not counted down: nothing of that time is kept
         newest = self._ms is None or ms >= self._ms - TOLERANCE
-        if _take(self._lines, [(near, digest(content)) for near in _around(ms)]):
+        key = digest(content)
+        if _take(self._lines, [(near, key) for near in _around(ms)]):
             if newest:
                 self.unproven = False
             return OLD
