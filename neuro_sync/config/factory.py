@@ -203,14 +203,22 @@ class Factory:
         Args:
             show_browser_cb: opens the page that ends the browser's session too, whose URL it gets.
         """
-        if show_browser_cb is not None and self.is_config_present:
-            from yarl import URL
-
-            auth = Store.open(self._path).login.auth
-            if auth.logout_url:
-                query = urlencode({"client_id": auth.client_id})
-                show_browser_cb(URL("{}?{}".format(auth.logout_url, query)))
+        page = None if show_browser_cb is None else self._logout_page()
+        if show_browser_cb is not None and page is not None:
+            show_browser_cb(page)
         Store.delete(self._path)
+
+    def _logout_page(self) -> "Optional[URL]":
+        from yarl import URL
+
+        try:
+            auth = Store.open(self._path).login.auth
+        except ConfigError:
+            return None  # nobody is logged in, or the file is damaged: it is removed all the same
+        if not auth.logout_url:
+            return None
+        query = urlencode({"client_id": auth.client_id})
+        return URL("{}?{}".format(auth.logout_url, query))
 
     def _login(
         self, url: "Union[str, URL]", timeout: Timeout, *, ask: bool = True
