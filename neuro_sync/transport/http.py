@@ -2,11 +2,9 @@
 
 import json as json_library
 import logging
-import os
 import platform
 import socket
 import sys
-import threading
 import time
 from typing import (
     TYPE_CHECKING,
@@ -32,6 +30,7 @@ from .auth import TokenSource
 from .environment import ca_bundle, proxy_for
 from .failures import failed_attempt
 from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout
+from .sessions import Sessions
 
 if TYPE_CHECKING:
     import requests
@@ -46,9 +45,6 @@ Query = Iterable[Tuple[str, str]]
 _logger = logging.getLogger("neuro_sync")
 _SAFE = frozenset({"GET", "HEAD", "DELETE"})
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
-# An idle connection may have been closed by the other side a moment ago. A request that is lost on it may or may
-# not have arrived: one that may not be repeated goes on a new connection when the old one rested so long.
-_STALE = 5.0
 _CHUNK = 64 * 1024
 
 
@@ -156,7 +152,7 @@ class HttpTransport:
         self.timeout = timeout
         self.retrier = Retrier(retry)
         self._user_agent = header_value(user_agent, "the user agent")
-        self._sessions = _Sessions()
+        self._sessions = Sessions()
 
     def request(
         self,
@@ -402,52 +398,6 @@ class HttpTransport:
             response.close()
             raise
         return b"".join(parts)
-
-
-class _Sessions:
-    """A requests.Session for each thread: they are not made for several."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._start_anew()
-
-    def _start_anew(self) -> None:
-        self._pid = os.getpid()
-        self._local = threading.local()
-        self._all: "List[Tuple[threading.Thread, requests.Session]]" = []
-
-    def adapter(self, url: str, fresh: bool) -> Any:
-        if self._pid != os.getpid():
-            # The child of a fork shares the sockets of its parent and must not touch them.
-            self._start_anew()
-        session: "Optional[requests.Session]" = getattr(self._local, "session", None)
-        now = time.monotonic()
-        if session is None:
-            session = self._new_session()
-        elif fresh and now - self._local.used > _STALE:
-            session.close()
-        self._local.used = now
-        return session.get_adapter(url)
-
-    def _new_session(self) -> "requests.Session":
-        import requests
-
-        session = requests.Session()
-        self._local.session = session
-        with self._lock:
-            ended = [entry for entry in self._all if not entry[0].is_alive()]
-            self._all = [entry for entry in self._all if entry[0].is_alive()]
-            self._all.append((threading.current_thread(), session))
-        for _, old in ended:
-            old.close()
-        return session
-
-    def close(self) -> None:
-        if self._pid == os.getpid():
-            with self._lock:
-                sessions = [session for _, session in self._all]
-            for session in sessions:
-                session.close()
 
 
 def _chunks(response: "requests.Response") -> Iterator[bytes]:

@@ -1,0 +1,68 @@
+"""The sessions of requests that calls go through."""
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["Sessions"]
+
+# An idle connection may have been closed by the other side a moment ago. A request that is lost on it may or may
+# not have arrived: one that may not be repeated goes on a new connection when the old one rested so long.
+_STALE = 5.0
+
+
+class Sessions:
+    """A requests.Session for each thread: they are not made for several."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._pid = os.getpid()
+        self._local = threading.local()
+        self._all: "List[Tuple[threading.Thread, requests.Session]]" = []
+
+    def adapter(self, url: str, fresh: bool) -> Any:
+        """What sends this thread's requests to a URL.
+
+        Args:
+            url: of the request.
+            fresh: not on a connection that rested for long.
+        """
+        if self._pid != os.getpid():
+            # The child of a fork shares the sockets of its parent and must not touch them.
+            self._start_anew()
+        session: "Optional[requests.Session]" = getattr(self._local, "session", None)
+        now = time.monotonic()
+        if session is None:
+            session = self._new_session()
+        elif fresh and now - self._local.used > _STALE:
+            session.close()
+        self._local.used = now
+        return session.get_adapter(url)
+
+    def _new_session(self) -> "requests.Session":
+        import requests
+
+        session = requests.Session()
+        self._local.session = session
+        with self._lock:
+            ended = [entry for entry in self._all if not entry[0].is_alive()]
+            self._all = [entry for entry in self._all if entry[0].is_alive()]
+            self._all.append((threading.current_thread(), session))
+        for _, old in ended:
+            old.close()
+        return session
+
+    def close(self) -> None:
+        """Close the connections that rest, of all threads."""
+        if self._pid == os.getpid():
+            with self._lock:
+                sessions = [session for _, session in self._all]
+            for session in sessions:
+                session.close()
