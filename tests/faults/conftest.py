@@ -44,3 +44,40 @@ def _quiet():
     logger.setLevel(logging.ERROR)
     yield
     logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def flaky_platform():
+    """A local platform of the fault suite's own: its faults must not meet other tests."""
+    from neuro_sync.local import LocalPlatform
+
+    with LocalPlatform() as platform:
+        yield platform
+
+
+@pytest.fixture
+def faults(flaky_platform):
+    """Its fault switch, with everything off before and after the test."""
+    flaky_platform.faults.clear()
+    yield flaky_platform.faults
+    flaky_platform.faults.clear()
+
+
+@pytest.fixture
+def flaky_jobs(flaky_platform):
+    """The jobs of a client that tries again quickly."""
+    from neuro_sync import RetryPolicy
+
+    with flaky_platform.client(retry=RetryPolicy(base=0.01)) as client:
+        client.cluster_name  # noqa: B018  # the config is read now, before any fault is on
+        yield client.jobs
+
+
+@pytest.fixture
+def sleeper(flaky_jobs):
+    """A job that runs until the test is over."""
+    from neuro_sync import JobStatus
+
+    job = flaky_jobs.start(image="ubuntu", preset_name="cpu-small", command="sleep 600")
+    yield flaky_jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=30)
+    flaky_jobs.kill(job.id)

@@ -103,7 +103,9 @@ class FlakyLog:
         separator = query["separator"].encode() + b"\n"
         since = _nanoseconds(query.get("since"))
         first = bisect_left(self.times, since)
-        border = len(self.lines) if self.finished else self._rng.randrange(first, max(first, end) + 1)
+        border = (
+            len(self.lines) if self.finished else self._rng.randrange(first, max(first, end) + 1)
+        )
         border = max(border, min(self._container, end))
         frames = [self._line(number, self._archive) for number in range(first, min(border, end))]
         yield from _batches(frames)

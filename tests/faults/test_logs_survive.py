@@ -27,9 +27,7 @@ class Tally:
         self.lost += sum(line not in counts for line in expected)
         self.twice += sum(count - 1 for count in counts.values())
         self.changed += len(set(received) - set(expected))
-        self.out_of_order += sum(
-            later < earlier for earlier, later in zip(received, received[1:])
-        )
+        self.out_of_order += sum(later < earlier for earlier, later in zip(received, received[1:]))
         self.unended += job is None or not job.status.is_finished
 
     def __str__(self):
