@@ -11,14 +11,16 @@ from aiohttp import web
 
 from .._version import __version__
 from .admin import setup_admin
+from .admission import Admission
 from .api import setup_api
 from .auth import Tokens
 from .configuration import REGISTRY
 from .faults import FaultSwitch, setup_faults
-from .jobs import JobsService, Refusal
+from .jobs import JobsService
 from .keys import TOKENS
 from .monitoring import setup_monitoring
 from .oauth import setup_oauth
+from .replies import Refusal
 from .runner import Runner
 from .sandbox import missing_reason
 from .scheduler import Room, Scheduler
@@ -31,7 +33,7 @@ __all__ = ["Server"]
 _log = logging.getLogger(__name__)
 _TOKEN_LIFETIME = 3600.0
 _LARGEST_BODY = 16 * 2**20
-_SERVICE = "platform-api/local-{}".format(__version__)
+_MONITORING = "/api/v1/monitoring/"
 _BACKLOG = 1024
 
 
@@ -77,8 +79,7 @@ class Server:
         jobs = JobsService(
             self._store,
             settings,
-            by_name,
-            missing_reason=missing_reason,
+            admission=Admission(settings, by_name, missing_reason),
             capacity=scheduler.capacity,
             running=scheduler.running,
         )
@@ -141,4 +142,5 @@ def _refused(
 
 
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["X-Service-Version"] = _SERVICE
+    service = "monitoring" if request.path.startswith(_MONITORING) else "api"
+    response.headers["X-Service-Version"] = "platform-{}/local-{}".format(service, __version__)

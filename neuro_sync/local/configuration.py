@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Sequence
 
-from .settings import Preset, Settings, machine_cpu, machine_memory
+from .settings import ENERGY_SCHEDULES, Preset, Settings, machine_cpu, machine_memory
 
 __all__ = ["CLIENT_ID", "REGISTRY", "config_payload"]
 
@@ -83,12 +83,13 @@ def _cluster(base_url: str, settings: Settings, presets: Sequence[Preset]) -> Di
         "timezone": "UTC",
         "energy_schedules": [
             {
-                "name": "default",
+                "name": name,
                 "periods": [
                     {"weekday": day, "start_time": "00:00", "end_time": "23:59"}
                     for day in range(1, 8)
                 ],
             }
+            for name in ENERGY_SCHEDULES
         ],
         "storage_volumes": [],
         "apps": {

@@ -3,27 +3,18 @@
 import asyncio
 import datetime
 import json
-import uuid
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
+from .admission import Admission
+from .replies import Refusal
 from .runner import RunningJob
-from .settings import Preset, Settings
+from .settings import Settings
 from .store import Store
 
-__all__ = ["ACTIVE", "FINAL", "JobRecord", "JobsService", "Refusal"]
+__all__ = ["ACTIVE", "FINAL", "JobRecord", "JobsService"]
 
 ACTIVE = frozenset({"pending", "suspended", "running"})
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
-_MIB = 2**20
-
-
-class Refusal(Exception):
-    """A request that cannot be done: the status and the body of the answer."""
-
-    def __init__(self, status: int, **body: Any) -> None:
-        super().__init__(body)
-        self.status = status
-        self.body = body
 
 
 def now() -> datetime.datetime:
@@ -135,17 +126,15 @@ class JobsService:
         self,
         store: Store,
         settings: Settings,
-        presets: Mapping[str, Preset],
         *,
-        missing_reason: Callable[[Mapping[str, Any]], Optional[str]],
+        admission: Admission,
         capacity: Callable[[], Dict[str, int]],
         running: Callable[[str], Optional[RunningJob]],
     ) -> None:
         self.store = store
         self.settings = settings
-        self.presets = presets
         self.active: Dict[str, JobRecord] = {}
-        self._missing_reason = missing_reason
+        self._admission = admission
         self.capacity = capacity
         self._running = running
         self._changes: "Dict[str, asyncio.Future[None]]" = {}
@@ -192,16 +181,8 @@ class JobsService:
         """
         record = await self.find(id_or_name)
         if record is None:
-            named = [
-                job
-                for job in self.active.values()
-                if job.payload.get("name") == id_or_name and job.owner == user
-            ]
-            if named:
-                record = max(named, key=lambda job: job.created_at)
-            else:
-                line = self.store.line_by_name(id_or_name, user)
-                record = None if line is None else JobRecord(json.loads(line))
+            job_id = self.store.id_by_name(id_or_name, user)
+            record = None if job_id is None else await self.find(job_id)
         if record is None:
             raise Refusal(400, error="no such job {}".format(id_or_name))
         return record
@@ -215,17 +196,14 @@ class JobsService:
         Raises:
             Refusal: it can't be done.
         """
-        place = self._place(request, user)
-        container = self._container(request, place, env)
+        payload = self._admission.payload(request, user, env, now())
         self._check_quota(request)
-        self._check_name(request.get("name"), place["project_name"])
-        preset = self.presets.get(request.get("preset_name") or "")
-        job_id = "job-{}".format(uuid.uuid4())
-        record = JobRecord(_payload(job_id, request, user, place, container, preset))
+        self._check_name(payload)
+        record = JobRecord(payload)
         record.waits_for_quota = bool(request.get("wait_for_jobs_quota"))
         record.container_gone = False
-        self.active[job_id] = record
         self.save(record)
+        self.active[record.id] = record
         return record
 
     def extend(self, record: JobRecord, change: Mapping[str, int]) -> None:
@@ -248,159 +226,25 @@ class JobsService:
 
     # Checks
 
-    def _place(self, request: Mapping[str, Any], user: str) -> Dict[str, str]:
-        settings = self.settings
-        cluster = request.get("cluster_name") or settings.cluster
-        org = request.get("org_name") or settings.org
-        project = request.get("project_name") or user.split("/")[0]
-        if cluster != settings.cluster:
-            raise Refusal(
-                403, error="User is not allowed to submit jobs to the cluster {}".format(cluster)
-            )
-        if org != settings.org:
-            raise Refusal(
-                403, error="User is not allowed to submit jobs to the organization {}".format(org)
-            )
-        if project not in settings.projects:
-            uri = "job://{}/{}/{}".format(cluster, org, project)
-            raise Refusal(403, missing=[{"uri": uri, "action": "write"}])
-        return {"cluster_name": cluster, "org_name": org, "project_name": project}
-
-    def _container(
-        self, request: Mapping[str, Any], place: Mapping[str, str], env: Mapping[str, str]
-    ) -> Dict[str, Any]:
-        container = dict(request["container"])
-        clash = set(env) & set(container.get("env") or {})
-        if clash:
-            raise Refusal(400, error="Cannot pass config: {!r} is already set".format(min(clash)))
-        container["env"] = {**(container.get("env") or {}), **env}
-        container.setdefault("volumes", [])
-        for key in ("secret_env", "secret_volumes", "disk_volumes", "tty"):
-            if not container.get(key):
-                container.pop(key, None)
-        self._check_uris(container, place["cluster_name"])
-        reason = self._missing_reason(container)
-        if reason is not None:
-            raise Refusal(400, error=reason)
-        container["resources"] = self._resources(request)
-        return container
-
-    def _check_uris(self, container: Mapping[str, Any], cluster: str) -> None:
-        uris: List[str] = [item["src_storage_uri"] for item in container["volumes"]]
-        uris += [item["src_disk_uri"] for item in container.get("disk_volumes", [])]
-        uris += [item["src_secret_uri"] for item in container.get("secret_volumes", [])]
-        uris += list(container.get("secret_env", {}).values())
-        for uri in uris:
-            host = uri.split("://", 1)[1].split("/", 1)[0]
-            if host != cluster:
-                raise Refusal(
-                    400, error="Invalid URI cluster in {!r}, expected {!r}".format(uri, cluster)
-                )
-
-    def _resources(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        given = request["container"].get("resources") or {}
-        name = request.get("preset_name")
-        if "cpu" not in given:
-            preset = self.presets.get(name) if name else next(iter(self.presets.values()))
-            if preset is None:
-                raise Refusal(400, error="Preset {!r} not found".format(name))
-            resources = {"cpu": preset.cpu, "memory": preset.memory}
-            resources["memory_mb"] = preset.memory // _MIB
-            return {**resources, **given}
-        resources = dict(given)
-        resources.setdefault("memory", resources.get("memory_mb", 0) * _MIB)
-        resources["memory_mb"] = resources["memory"] // _MIB
-        if any(resources.get(vendor + "_gpu") for vendor in ("nvidia", "amd", "intel")):
-            raise Refusal(400, error="this machine offers no GPUs to jobs")
-        return resources
-
     def _check_quota(self, request: Mapping[str, Any]) -> None:
         quota = self.settings.jobs_quota
         active = sum(not record.is_final for record in self.active.values())
         if quota is not None and active >= quota and not request.get("wait_for_jobs_quota"):
             raise Refusal(400, error="jobs quota exceeded for user {!r}".format(self.settings.user))
 
-    def _check_name(self, name: Optional[str], project: str) -> None:
-        if not name:
+    def _check_name(self, new: Mapping[str, Any]) -> None:
+        name, project = new.get("name"), new["project_name"]
+        if name is None:
             return
         for job in self.active.values():
             payload = job.payload
-            if (
-                not job.is_final
-                and payload.get("name") == name
-                and payload["project_name"] == project
-            ):
+            taken = payload.get("name") == name and payload["project_name"] == project
+            if taken and not job.is_final:
                 raise Refusal(
                     400,
                     error="Failed to create job: job with name '{}' and project '{}' already exists: "
                     "'{}'".format(name, project, job.id),
                 )
-
-
-def _payload(
-    job_id: str,
-    request: Mapping[str, Any],
-    user: str,
-    place: Mapping[str, str],
-    container: Mapping[str, Any],
-    preset: Optional[Preset],
-) -> Dict[str, Any]:
-    stamp = now().isoformat()
-    scheduled = bool(request.get("scheduler_enabled", request.get("is_preemptible", False)))
-    node = bool(request.get("preemptible_node", request.get("is_preemptible_node_required", False)))
-    if preset is not None:
-        scheduled = node = False
-    transition = {
-        "status": "pending",
-        "transition_time": stamp,
-        "reason": "Creating",
-        "description": None,
-    }
-    namespace = "platform--{org_name}--{project_name}".format(**place)
-    payload: Dict[str, Any] = {
-        "id": job_id,
-        "owner": user,
-        "namespace": namespace,
-        **place,
-        "org_project_hash": uuid.uuid5(uuid.NAMESPACE_URL, namespace).hex[:10],
-        "uri": "job://{cluster_name}/{org_name}/{project_name}/{id}".format(id=job_id, **place),
-        "status": "pending",
-        "statuses": [transition],
-        "history": {
-            "status": "pending",
-            "reason": "Creating",
-            "description": None,
-            "created_at": stamp,
-            "run_time_seconds": 0.0,
-            "restarts": 0,
-        },
-        "container": container,
-        "scheduler_enabled": scheduled,
-        "preemptible_node": node,
-        "is_preemptible": scheduled,
-        "is_preemptible_node_required": node,
-        "pass_config": bool(request.get("pass_config", False)),
-        "privileged": bool(request.get("privileged", False)),
-        "materialized": False,
-        "being_dropped": False,
-        "logs_removed": False,
-        "restart_policy": request.get("restart_policy", "never"),
-        "priority": request.get("priority", "normal"),
-        "total_price_credits": "0",
-        "price_credits_per_hour": "0" if preset is None else preset.credits_per_hour,
-        "internal_hostname": "localhost",
-    }
-    for key in ("name", "preset_name", "description", "schedule_timeout", "max_run_time_minutes"):
-        if request.get(key) is not None:
-            payload[key] = request[key]
-    if request.get("tags"):
-        payload["tags"] = request["tags"]
-    if payload.get("name"):
-        payload["internal_hostname_named"] = "localhost"
-    if container.get("http"):
-        # The job is a process of this machine, so that its port is one of this machine's.
-        payload["http_url"] = "http://127.0.0.1:{}".format(container["http"]["port"])
-    return payload
 
 
 def _decimal(value: float) -> str:

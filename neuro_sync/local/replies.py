@@ -5,9 +5,18 @@ from typing import Any, Mapping, Type
 
 from aiohttp import web
 
-__all__ = ["flag", "refusal"]
+__all__ = ["Refusal", "flag", "refusal"]
 
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
+
+
+class Refusal(Exception):
+    """A request that cannot be done: the status and the body of the answer."""
+
+    def __init__(self, status: int, **body: Any) -> None:
+        super().__init__(body)
+        self.status = status
+        self.body = body
 
 
 def refusal(kind: Type[web.HTTPException], **body: Any) -> web.HTTPException:

@@ -3,8 +3,9 @@
 import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
-__all__ = ["Preset", "Settings", "machine_presets"]
+__all__ = ["ENERGY_SCHEDULES", "Preset", "Settings", "machine_presets"]
 
+ENERGY_SCHEDULES = ("default",)
 _GIB = 2**30
 _MIB = 2**20
 

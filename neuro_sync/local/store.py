@@ -3,9 +3,9 @@
 import datetime
 import os
 import sqlite3
-from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-__all__ = ["Filters", "Store"]
+__all__ = ["Filters", "Place", "Row", "Store"]
 
 _SEPARATOR = "\x1f"
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -13,7 +13,7 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, created INTEGER, owner TEXT, base_owner TEXT, name TEXT, cluster TEXT, org TEXT,
-    project TEXT, status TEXT, active INTEGER, tags TEXT, line BLOB
+    project TEXT, status TEXT, active INTEGER, materialized INTEGER, tags TEXT, line BLOB
 );
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (created, id);
 CREATE INDEX IF NOT EXISTS jobs_active ON jobs (active) WHERE active = 1;
@@ -27,8 +27,10 @@ class Filters(NamedTuple):
 
     Attributes:
         since, until: moments of creation, both inclusive.
+        materialized: whether they have had a container.
     """
 
+    ids: Sequence[str] = ()
     statuses: Sequence[str] = ()
     name: Optional[str] = None
     owners: Sequence[str] = ()
@@ -36,6 +38,7 @@ class Filters(NamedTuple):
     tags: Sequence[str] = ()
     since: Optional[datetime.datetime] = None
     until: Optional[datetime.datetime] = None
+    materialized: Optional[bool] = None
     clusters: Sequence[str] = ()
     orgs: Sequence[str] = ()
     projects: Sequence[str] = ()
@@ -43,8 +46,27 @@ class Filters(NamedTuple):
     limit: Optional[int] = None
 
 
+class Place(NamedTuple):
+    """Where a job stands in a listing: its creation in microseconds, and its id."""
+
+    created: int
+    id: str
+
+
+class Row(NamedTuple):
+    """A job in a listing; ``line`` is its JSON."""
+
+    created: int
+    id: str
+    line: bytes
+
+    @property
+    def place(self) -> Place:
+        return Place(self.created, self.id)
+
+
 class Store:
-    """The file. Writing belongs to one thread; :meth:`pages` is for another one."""
+    """The file. All belongs to one thread; but :meth:`page` may be called in any."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -68,64 +90,55 @@ class Store:
             payload["project_name"],
             payload["status"],
             int(payload["status"] not in _FINAL),
+            int(payload["materialized"]),
             _tag_text(payload.get("tags", ())),
             line,
         )
-        self._db.execute("INSERT OR REPLACE INTO jobs VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
-
-    def save_all(self, jobs: "Sequence[Tuple[Mapping[str, Any], bytes]]") -> None:
-        """Write many jobs at once."""
-        self._db.execute("BEGIN")
-        for payload, line in jobs:
-            self.save(payload, line)
-        self._db.execute("COMMIT")
+        self._db.execute("INSERT OR REPLACE INTO jobs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
 
     def line(self, job_id: str) -> Optional[bytes]:
         """A job by its id, as JSON."""
-        return self._one("SELECT line FROM jobs WHERE id = ?", (job_id,))
+        row = self._db.execute("SELECT line FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else row[0]
 
-    def line_by_name(self, name: str, owner: str) -> Optional[bytes]:
-        """The newest job of an owner that has a name, as JSON."""
-        return self._one(
-            "SELECT line FROM jobs WHERE name = ? AND owner = ? ORDER BY created DESC LIMIT 1",
+    def id_by_name(self, name: str, owner: str) -> Optional[str]:
+        """The newest job of an owner that has a name."""
+        row = self._db.execute(
+            "SELECT id FROM jobs WHERE name = ? AND owner = ? ORDER BY created DESC LIMIT 1",
             (name, owner),
-        )
+        ).fetchone()
+        return None if row is None else row[0]
 
     def active_lines(self) -> List[bytes]:
         """All jobs that have not ended, as JSON."""
         return [row[0] for row in self._db.execute("SELECT line FROM jobs WHERE active = 1")]
 
-    def pages(self, filters: Filters, size: int) -> Iterator[List[Tuple[str, bytes]]]:
-        """Yield jobs that match, as id and JSON, so many at a time: with a connection of its own."""
-        where, values = _where(filters)
+    def page(self, filters: Filters, after: Optional[Place], size: int) -> List[Row]:
+        """Up to ``size`` jobs that match, in order, from behind a place on.
+
+        Each page is a query of its own, on a connection of its own: however slow a listing is read, it
+        holds nothing open.
+        """
+        where, values = _where(filters, after)
         order = "DESC" if filters.reverse else "ASC"
-        sql = "SELECT id, line FROM jobs {} ORDER BY created {}, id {}".format(where, order, order)
-        if filters.limit is not None:
-            sql += " LIMIT ?"
-            values.append(filters.limit)
-        db = sqlite3.connect(self._path, check_same_thread=False)
+        sql = "SELECT created, id, line FROM jobs {} ORDER BY created {}, id {} LIMIT ?".format(
+            where, order, order
+        )
+        db = sqlite3.connect(self._path)
         try:
-            cursor = db.execute(sql, values)
-            while True:
-                rows = cursor.fetchmany(size)
-                if not rows:
-                    return
-                yield rows
+            return [Row(*row) for row in db.execute(sql, [*values, size])]
         finally:
             db.close()
 
     def close(self) -> None:
         self._db.close()
 
-    def _one(self, sql: str, values: Tuple[str, ...]) -> Optional[bytes]:
-        row = self._db.execute(sql, values).fetchone()
-        return None if row is None else row[0]
 
-
-def _where(filters: Filters) -> Tuple[str, List[Any]]:
+def _where(filters: Filters, after: Optional[Place]) -> Tuple[str, List[Any]]:
     clauses: List[str] = []
     values: List[Any] = []
     for column, wanted in (
+        ("id", filters.ids),
         ("status", filters.statuses),
         ("owner", filters.owners),
         ("base_owner", filters.base_owners),
@@ -139,6 +152,9 @@ def _where(filters: Filters) -> Tuple[str, List[Any]]:
     if filters.name is not None:
         clauses.append("name = ?")
         values.append(filters.name)
+    if filters.materialized is not None:
+        clauses.append("materialized = ?")
+        values.append(int(filters.materialized))
     for tag in filters.tags:
         clauses.append("instr(tags, ?) > 0")
         values.append(_tag_text([tag]))
@@ -146,6 +162,11 @@ def _where(filters: Filters) -> Tuple[str, List[Any]]:
         if moment is not None:
             clauses.append("created {} ?".format(comparison))
             values.append(_microseconds(moment))
+    if after is not None:
+        # The first comparison alone is what the index helps with.
+        sign = "<" if filters.reverse else ">"
+        clauses.append("created {0}= ? AND (created {0} ? OR id {0} ?)".format(sign))
+        values += [after.created, after.created, after.id]
     return ("WHERE " + " AND ".join(clauses) if clauses else ""), values
 
 

@@ -1,5 +1,6 @@
 """What a request to start a job may look like: the platform's own rules, in its own validator."""
 
+import math
 import re
 import shlex
 from typing import Any, Callable, Dict, List, Mapping
@@ -9,7 +10,7 @@ import trafaret as t
 
 __all__ = ["InvalidRequest", "validate_life_span", "validate_run", "validate_start"]
 
-_NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
+_NAME = re.compile(r"[a-z](?:-?[a-z0-9])*\Z")
 _GPU_VENDORS = ("nvidia", "amd", "intel")
 _LONGEST_SCHEDULE = 30 * 24 * 3600
 
@@ -69,6 +70,12 @@ def _check(rule: t.Trafaret, body: Any) -> Dict[str, Any]:
     return checked
 
 
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise t.DataError("value is not a finite number")
+    return value
+
+
 def _words(text: str) -> str:
     try:
         shlex.split(text)
@@ -77,9 +84,15 @@ def _words(text: str) -> str:
     return text
 
 
+def _absolute(text: str) -> str:
+    if not text.startswith("/"):
+        raise t.DataError("path must be absolute")
+    return text
+
+
 def _path(text: str) -> str:
-    if not text.startswith("/") or ".." in text.split("/"):
-        raise t.DataError("path must be absolute and without '..'")
+    if ".." in _absolute(text).split("/"):
+        raise t.DataError("path must be without '..'")
     return text
 
 
@@ -118,7 +131,12 @@ def _not_reserved(name: str) -> str:
 
 
 def _name(least: int, most: int) -> t.Trafaret:
-    return t.String(min_length=least, max_length=most) & t.Regexp("^(?:{})$".format(_NAME.pattern))
+    return t.String(min_length=least, max_length=most) & t.Regexp(_NAME)
+
+
+def _whole(**limits: int) -> t.Trafaret:
+    # Of a boolean ToInt makes a boolean.
+    return t.ToInt(**limits) & int
 
 
 def _optional(**rules: Any) -> Dict[t.Key, Any]:
@@ -133,14 +151,14 @@ _JOB: Dict[t.Key, Any] = _optional(
     pass_config=t.Bool(),
     project_name=_PLACE_NAME,
     cluster_name=_PLACE_NAME,
-    org_name=t.Null() | _PLACE_NAME,
+    org_name=_PLACE_NAME,
     name=t.Null() | (_name(3, 40) & _not_reserved),
     preset_name=t.String(),
     tags=t.List(t.String(min_length=1, max_length=256), max_length=16) & _tags,
     description=t.String(),
-    schedule_timeout=t.ToFloat(gte=1, lt=_LONGEST_SCHEDULE),
+    schedule_timeout=t.ToFloat(gte=1, lt=_LONGEST_SCHEDULE) & _finite,
     restart_policy=t.Enum("never", "on-failure", "always"),
-    max_run_time_minutes=t.ToInt(gte=1),
+    max_run_time_minutes=_whole(gte=1),
     wait_for_jobs_quota=t.Bool(),
     privileged=t.Bool(),
     priority=t.Enum("low", "normal", "high"),
@@ -156,10 +174,10 @@ _CONTAINER: Dict[t.Key, Any] = {
     **_optional(
         entrypoint=t.String() & _words,
         command=t.String() & _words,
-        working_dir=t.String() & _path,
+        working_dir=t.String() & _absolute,
         http=t.Dict(
             {
-                t.Key("port"): t.ToInt(gte=0, lte=65535),
+                t.Key("port"): _whole(gte=0, lte=65535),
                 t.Key("requires_auth", optional=True, default=False): t.Bool(),
                 t.Key("health_check_path", optional=True, default="/"): t.String(),
             }
@@ -191,15 +209,15 @@ _CONTAINER: Dict[t.Key, Any] = {
 }
 _CONTAINER_KEYS = [key.name for key in _CONTAINER] + ["resources"]
 
-_GPUS = {vendor + "_gpu": t.ToInt(gte=0) for vendor in _GPU_VENDORS}
+_GPUS = {vendor + "_gpu": _whole(gte=0) for vendor in _GPU_VENDORS}
 _GPU_MODELS = {vendor + "_gpu_model": t.String() for vendor in _GPU_VENDORS}
-_MIG = t.Dict({t.Key("count"): t.ToInt(gte=1), t.Key("model", optional=True): t.String()})
+_MIG = t.Dict({t.Key("count"): _whole(gte=1), t.Key("model", optional=True): t.String()})
 _RESOURCES = t.Dict(
     {
-        t.Key("cpu"): t.ToFloat(gte=0.1),
+        t.Key("cpu"): t.ToFloat(gte=0.1) & _finite,
         **_optional(
-            memory=t.ToInt(gte=16 * 2**20),
-            memory_mb=t.ToInt(gte=16),
+            memory=_whole(gte=16 * 2**20),
+            memory_mb=_whole(gte=16),
             shm=t.Bool(),
             nvidia_migs=t.Mapping(t.String(), _MIG),
             tpu=t.Dict({t.Key("type"): t.String(), t.Key("software_version"): t.String()}),
@@ -212,5 +230,5 @@ _RESOURCES = t.Dict(
 _START = t.Dict({**_JOB, **_CONTAINER, **_optional(resources=t.Dict(_optional(shm=t.Bool())))})
 _RUN = t.Dict({**_JOB, t.Key("container"): t.Dict({**_CONTAINER, t.Key("resources"): _RESOURCES})})
 _LIFE_SPAN = t.Dict(
-    _optional(additional_max_run_time_minutes=t.ToInt(gte=1), max_run_time_minutes=t.ToInt(gte=1))
+    _optional(additional_max_run_time_minutes=_whole(gte=1), max_run_time_minutes=_whole(gte=1))
 )
