@@ -65,6 +65,11 @@ async def gone(*pids: int) -> None:
         await asyncio.sleep(0.01)
 
 
+def new_children(before: Any) -> Any:
+    """The processes below this one that were not there: a platform of other tests may be."""
+    return set(psutil.Process().children(recursive=True)) - before
+
+
 def _alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -290,13 +295,15 @@ def test_two_hundred_jobs_at_once(tmp_path: pathlib.Path) -> None:
 
 
 def test_close_leaves_no_process(tmp_path: pathlib.Path) -> None:
+    before = new_children(set())
+
     async def scenario() -> None:
         async with Machine(tmp_path) as machine:
             jobs = [await machine.start("sleep 1000") for _ in range(3)]
         await gone(*(job.pid for job in jobs), *(job.supervisor for job in jobs))
 
     run(scenario())
-    assert psutil.Process().children(recursive=True) == []
+    assert new_children(before) == set()
 
 
 def test_jobs_die_with_a_platform_that_is_killed(tmp_path: pathlib.Path) -> None:
@@ -338,10 +345,12 @@ def test_a_job_whose_supervisor_is_killed_has_failed(tmp_path: pathlib.Path) -> 
 
 
 def test_a_runner_gets_over_the_loss_of_its_spawner(tmp_path: pathlib.Path) -> None:
+    before = new_children(set())
+
     async def scenario() -> None:
         async with Machine(tmp_path) as machine:
             assert await machine.run("true") == COMPLETED
-            for child in psutil.Process().children():
+            for child in new_children(before):
                 child.kill()
             try:
                 assert await machine.run("true") == COMPLETED
