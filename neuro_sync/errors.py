@@ -99,7 +99,17 @@ class NeuroError(Exception):
 
     def __str__(self) -> str:
         # OSError, a base of some, would show an errno that is not there.
-        return str(self.args[0]) if self.args else ""
+        message = str(self.args[0]) if self.args else ""
+        return "{} [{}]".format(message, self._request()) if self.url else message
+
+    def _request(self) -> str:
+        """The request in a log: ``GET https://...: 503, 3 tries``."""
+        shown = "{} {}".format(self.method, self.url) if self.method else str(self.url)
+        if self.status is not None:
+            shown += ": {}".format(self.status)
+        if self.attempts is not None and self.attempts > 1:
+            shown += ", {} tries".format(self.attempts)
+        return shown
 
     def __reduce__(self) -> Tuple[Callable[..., Any], Tuple[Any, ...]]:
         return _rebuild, (type(self), self.args, dict(self.__dict__))

@@ -1,9 +1,19 @@
 """The methods that are answered at once."""
 
-import time
 import warnings
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    TypeVar,
+    Union,
+)
 
 from ..models.capacity import decode_capacity
 from ..models.images import RemoteImage
@@ -27,6 +37,8 @@ if TYPE_CHECKING:
     from ..transport.http import HttpStream
 
 __all__ = ["Calls"]
+
+T = TypeVar("T")
 
 
 class Calls(JobsBase):
@@ -160,17 +172,18 @@ class Calls(JobsBase):
         url = self._jobs_url() + "?from_preset"
         if idempotency_key is None:
             return self._send_start(url, payload)
-        policy = self._http.retrier.policy
+        retrier = self._http.retrier
         return start_once(
             lambda: self._send_start(url, payload),
             lambda: self.list(
                 tags=payload["tags"][-1:],
                 cluster_name=target.cluster_name,
                 org_names=[target.org_name] if target.org_name else (),
+                project_names=[payload["project_name"]] if "project_name" in payload else (),
             ),
             self.kill,
-            attempts=policy.attempts,
-            pause=lambda number: time.sleep(policy.pause(number)),
+            attempts=retrier.policy.attempts,
+            pause=lambda number: retrier.sleep(retrier.policy.pause(number, retrier.rng)),
         )
 
     def run(
@@ -270,7 +283,7 @@ class Calls(JobsBase):
         Endpoint: ``GET {api}/jobs``.
         """
         filters: Dict[str, Any] = {
-            "statuses": [JobStatus(status).value for status in statuses],
+            "statuses": [JobStatus(status).value for status in _several(statuses, "statuses")],
             "name": name,
             "owners": _several(owners, "owners"),
             "tags": _several(tags, "tags"),
@@ -374,7 +387,8 @@ class Calls(JobsBase):
         )
 
 
-def _several(values: Iterable[str], what: str) -> "List[str]":
+def _several(values: "Iterable[T]", what: str) -> "List[T]":
+    # A text is a sequence of texts to Python, and so is a status.
     if isinstance(values, str):
-        raise ValueError("{} must be several texts, not one: [{!r}]".format(what, values))
+        raise ValueError("{} takes several, not one: write [{!r}]".format(what, str(values)))
     return list(values)

@@ -45,6 +45,7 @@ def start_once(
     Raises:
         OutcomeUnknown: the last answer got lost too, and no job is to be found.
     """
+    attempts = max(attempts, 1)
     for attempt in range(1, attempts + 1):
         earliest = _earliest(find())
         if earliest is not None:

@@ -266,7 +266,7 @@ class StreamingCalls(JobsBase):
             if not id.startswith("job-"):
                 error.args = (
                     "{} (streams take the id of a job, its name fits only status and kill)".format(
-                        error
+                        error.args[0]
                     ),
                 )
             raise

@@ -32,7 +32,7 @@ class Resources(JsonModel):
     """What a container may use.
 
     ``gpu`` and ``gpu_model`` are other words for ``nvidia_gpu`` and ``nvidia_gpu_model``, ``memory_mb``
-    for ``memory``; the constructor takes both.
+    for ``memory``; the constructor and ``dataclasses.replace`` take both.
 
     Attributes:
         memory: bytes.
@@ -77,17 +77,18 @@ class Resources(JsonModel):
         gpu: Optional[int] = None,
         gpu_model: Optional[str] = None,
     ) -> None:
-        if memory is None:
-            if memory_mb is None:
-                raise TypeError("either memory (bytes) or memory_mb is needed")
+        # Where both are there the first comes from dataclasses.replace(), which passes on what is old.
+        if memory_mb is not None:
             memory = memory_mb * _MIB
+        elif memory is None:
+            raise TypeError("either memory (bytes) or memory_mb is needed")
         self.__dict__.update(
             memory=memory,
             cpu=cpu,
-            nvidia_gpu=gpu if nvidia_gpu is None else nvidia_gpu,
+            nvidia_gpu=nvidia_gpu if gpu is None else gpu,
             amd_gpu=amd_gpu,
             intel_gpu=intel_gpu,
-            nvidia_gpu_model=gpu_model if nvidia_gpu_model is None else nvidia_gpu_model,
+            nvidia_gpu_model=nvidia_gpu_model if gpu_model is None else gpu_model,
             amd_gpu_model=amd_gpu_model,
             intel_gpu_model=intel_gpu_model,
             shm=shm,

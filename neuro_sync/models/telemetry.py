@@ -47,11 +47,12 @@ class JobTelemetry(JsonModel):
         memory: Optional[float] = None,
         gpu_memory: Optional[float] = None,
     ) -> None:
-        if memory_bytes is None:
-            if memory is None:
-                raise TypeError("either memory_bytes or memory (MiB) is needed")
+        # Where both are there the first comes from dataclasses.replace(), which passes on what is old.
+        if memory is not None:
             memory_bytes = memory * _MIB
-        if gpu_memory_bytes is None and gpu_memory is not None:
+        elif memory_bytes is None:
+            raise TypeError("either memory_bytes or memory (MiB) is needed")
+        if gpu_memory is not None:
             gpu_memory_bytes = gpu_memory * _MIB
         self.__dict__.update(
             cpu=cpu,

@@ -17,6 +17,8 @@ def failed_attempt(error: Exception, method: str, url: str) -> AttemptFailed:
     from urllib3.exceptions import NewConnectionError
 
     if isinstance(error, NeuroError):
+        if error.url is None:
+            error.method, error.url = method, redact(url)
         return AttemptFailed(error, sent=True)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
         return AttemptFailed(

@@ -55,6 +55,8 @@ class HttpResponse(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     attempts: int
+    method: Optional[str] = None
+    url: Optional[str] = None
 
     def json(self) -> Any:
         """The body, decoded.
@@ -65,7 +67,13 @@ class HttpResponse(NamedTuple):
         try:
             return json_library.loads(self.body.decode("utf-8"))
         except ValueError as error:
-            raise ProtocolError("the answer is not JSON", status=self.status) from error
+            raise ProtocolError(
+                "the answer is not JSON",
+                status=self.status,
+                method=self.method,
+                url=None if self.url is None else redact(self.url),
+                attempts=self.attempts,
+            ) from error
 
 
 class _Request(NamedTuple):
@@ -190,7 +198,14 @@ class HttpTransport:
 
         def read(response: "requests.Response", attempts: int, deadline: float) -> HttpResponse:
             body = self._read(response, deadline)
-            return HttpResponse(response.status_code, response.headers, body, attempts)
+            return HttpResponse(
+                response.status_code,
+                response.headers,
+                body,
+                attempts,
+                request.method,
+                request.url,
+            )
 
         return self._call(request, read, repeatable, seconds)
 
@@ -410,6 +425,9 @@ def _chunks(response: "requests.Response") -> Iterator[bytes]:
     if read1 is None or not hasattr(raw, "_fp"):
         # urllib3 1.x, and what tests put in its place.
         yield from raw.stream(_CHUNK, decode_content=True)
+        if getattr(raw, "length_remaining", None):
+            # It takes a connection that ended early for the end of the body.
+            raise ConnectionError("the answer ended {} bytes early".format(raw.length_remaining))
         return
     while True:
         chunk = read1(_CHUNK, decode_content=True)

@@ -165,6 +165,11 @@ class Retrier:
         return result
 
 
+def _words(error: Exception) -> str:
+    """What an error says, without the request that a NeuroError adds."""
+    return str(error.args[0]) if isinstance(error, NeuroError) and error.args else str(error)
+
+
 class _Tries(Generic[T]):
     """The tries of one call whose first failed."""
 
@@ -233,7 +238,7 @@ class _Tries(Generic[T]):
         error = failed.error
         if failed.sent and not failed.answered and not self._repeatable:
             unknown = OutcomeUnknown(
-                "{}; the request may have taken effect and is not repeated".format(error)
+                "{}; the request may have taken effect and is not repeated".format(_words(error))
             )
             if isinstance(error, NeuroError):
                 unknown.method, unknown.url = error.method, error.url

@@ -185,7 +185,7 @@ def _advised(message: str, status: int) -> str:
 
 
 def _os_error(number: Any, message: str) -> OSError:
-    if isinstance(number, str):
+    if isinstance(number, str) and number.startswith("E"):
         number = getattr(errno_names, number, number)
     return OSError(number, message)
 
