@@ -101,9 +101,7 @@ def _cluster(payload: Mapping[str, Any], preset: Any, *, orgs_may_be_null: bool 
 
 def _cluster_2025(payload: Mapping[str, Any]) -> Object:
     result = _cluster(payload, _preset_2025)
-    presets = result.pop("presets")
-    result["resource_pools"] = [_pool_2025(item) for item in _pools(payload)]
-    result["presets"] = presets
+    result.update(_pools(payload, _pool_2025))
     apps = payload.get("apps") or {}
     result["apps"] = {"hostname_templates": apps.get("apps_hostname_templates") or []}
     return result
@@ -111,9 +109,7 @@ def _cluster_2025(payload: Mapping[str, Any]) -> Object:
 
 def _cluster_2026(payload: Mapping[str, Any]) -> Object:
     result = _cluster(payload, _preset_2026)
-    presets = result.pop("presets")
-    result["resource_pools"] = [_pool_2026(item) for item in _pools(payload)]
-    result["presets"] = presets
+    result.update(_pools(payload, _pool_2026))
     apps = payload.get("apps") or {}
     result["apps"] = {
         "apps_hostname_templates": apps.get("apps_hostname_templates") or [],
@@ -124,8 +120,10 @@ def _cluster_2026(payload: Mapping[str, Any]) -> Object:
     return result
 
 
-def _pools(payload: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return payload.get("resource_pool_types") or []
+def _pools(payload: Mapping[str, Any], pool: Any) -> Object:
+    """Nothing for a server that has no pools, so that it can be told from one that has none at the moment."""
+    pools = payload.get("resource_pool_types")
+    return {} if pools is None else {"resource_pools": [pool(item) for item in pools]}
 
 
 def _preset_head(payload: Mapping[str, Any]) -> Object:
@@ -168,6 +166,9 @@ def _preset_2022(payload: Mapping[str, Any]) -> Object:
 def _vendor_values(payload: Mapping[str, Any]) -> Object:
     result = {vendor + "_gpu": payload.get(vendor + "_gpu") for vendor in _VENDORS}
     result.update((key + "_model", payload.get(key + "_model")) for key in list(result))
+    if result["nvidia_gpu"] is None:
+        # What servers call it until April 2024.
+        result.update(nvidia_gpu=payload.get("gpu"), nvidia_gpu_model=payload.get("gpu_model"))
     return result
 
 
@@ -183,10 +184,11 @@ def _preset_2025(payload: Mapping[str, Any]) -> Object:
 
 def _gpu_objects(payload: Mapping[str, Any]) -> Object:
     result: Object = {}
+    values = _vendor_values(payload)
     for vendor in _VENDORS:
-        value = payload.get(vendor + "_gpu")
+        value = values[vendor + "_gpu"]
         if isinstance(value, int) and value:
-            value = {"count": value, "model": payload.get(vendor + "_gpu_model")}
+            value = {"count": value, "model": values[vendor + "_gpu_model"]}
         if value:
             result[vendor + "_gpu"] = _gpu(value)
     migs = payload.get("nvidia_migs")

@@ -75,19 +75,19 @@ class Store:
             ConfigError: there is none, others can read it, or it is damaged.
         """
         _check(path)
-        with closing(_connect(path)) as db:
-            return cls(path, _read(db))
+        return cls(path, _login(_read_row(path)))
 
     @classmethod
     def create(
         cls, path: Path, url: str, tokens: Tokens, server: ServerConfig, selection: Selection
     ) -> "Store":
-        """Write a new login, in the newest CLI's form.
+        """Write a new login, in the form of the newest CLI that can work with this server.
 
         Raises:
             ConfigError: it can't be written.
         """
-        login = Login(url, server.auth, tokens, selection, server, NEWEST)
+        schema = NEWEST if server.has_projects else SCHEMAS[0]
+        login = Login(url, server.auth, tokens, selection, server, schema)
         row = {
             "auth_config": json.dumps(server.auth.to_dict()),
             "token": tokens.token,
@@ -96,22 +96,22 @@ class Store:
             "url": url,
             "admin_url": server.admin_url,
             "vcluster_url": server.vcluster_url,
-            "version": NEWEST.version,
+            "version": schema.version,
             "project_name": selection.project_name,
             "cluster_name": selection.cluster_name,
-            "org_name": selection.org_name or _NO_ORG,
-            "clusters": json.dumps(dump_clusters(server.cluster_payloads, NEWEST)),
+            "org_name": selection.org_name or _no_org(schema),
+            "clusters": json.dumps(dump_clusters(server.cluster_payloads, schema)),
             "projects": json.dumps(dump_projects(list(server.projects.values()))),
             "timestamp": time.time(),
         }
-        names = [name for name, _ in NEWEST.columns]
+        names = [name for name, _ in schema.columns]
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chmod(str(path), 0o700)
             _create_private(path / _FILE)
             with closing(_connect(path)) as db, db:
                 db.execute("PRAGMA journal_mode=WAL")
-                db.execute(NEWEST.sql)
+                db.execute(schema.sql)
                 db.execute(
                     "INSERT INTO main ({}) VALUES ({})".format(
                         ", ".join(names), ", ".join("?" * len(names))
@@ -119,6 +119,7 @@ class Store:
                     [row[name] for name in names],
                 )
         except (OSError, sqlite3.Error) as error:
+            cls.delete(path)  # half a login would be in the way of the next try
             raise ConfigError("cannot write the login into {}: {}".format(path, error)) from error
         return cls(path, login)
 
@@ -128,7 +129,7 @@ class Store:
         for name in (_FILE, _FILE + "-wal", _FILE + "-shm"):
             try:
                 (path / name).unlink()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 pass
         try:
             path.rmdir()
@@ -141,9 +142,7 @@ class Store:
         Raises:
             ConfigError: they can't be read.
         """
-        with closing(_connect(self.path)) as db:
-            row = _newest_row(db)
-            return _tokens(row)
+        return _tokens(_read_row(self.path))
 
     def save_tokens(self, tokens: Tokens) -> None:
         """Write tokens that were refreshed.
@@ -164,10 +163,9 @@ class Store:
         Raises:
             ConfigError: it can't be written.
         """
-        no_org = None if self.login.schema == SCHEMAS[0] else _NO_ORG
         self._update(
             cluster_name=selection.cluster_name,
-            org_name=selection.org_name or no_org,
+            org_name=selection.org_name or _no_org(self.login.schema),
             project_name=selection.project_name,
         )
         self.login = replace(self.login, selection=selection)
@@ -190,6 +188,8 @@ class Store:
         """Change columns of the row; those that a file of its generation does not have are left out."""
         try:
             with closing(_connect(self.path)) as db, db:
+                # A CLI writes by deleting the row and inserting another one: not in between.
+                db.execute("BEGIN IMMEDIATE")
                 row = _newest_row(db)
                 names = [name for name in values if name in row]
                 db.execute(
@@ -200,6 +200,10 @@ class Store:
                 )
         except sqlite3.Error as error:
             raise ConfigError("cannot write to {}: {}".format(self.path / _FILE, error)) from error
+
+
+def _no_org(schema: Schema) -> Optional[str]:
+    return None if schema == SCHEMAS[0] else _NO_ORG
 
 
 def _check(path: Path) -> None:
@@ -223,24 +227,48 @@ def _create_private(file: Path) -> None:
     os.chmod(str(file), 0o600)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    file = path / _FILE
-    try:
-        db = sqlite3.connect(str(file), timeout=_PATIENCE)
-    except sqlite3.Error as error:
-        raise ConfigError("cannot open {}: {}".format(file, error)) from error
+def _connect(path: Path, options: str = "mode=rw") -> sqlite3.Connection:
+    """Open the file, which has to be there: a login that was left must not come back as an empty one."""
+    uri = "{}?{}".format((path / _FILE).absolute().as_uri(), options)
+    db = sqlite3.connect(uri, uri=True, timeout=_PATIENCE)
     db.row_factory = sqlite3.Row
     return db
 
 
 def _newest_row(db: sqlite3.Connection) -> Dict[str, Any]:
-    try:
-        row = db.execute("SELECT * FROM main ORDER BY timestamp DESC LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        raise ConfigError("the login is damaged ({}): log in again".format(error)) from error
+    row = db.execute("SELECT * FROM main ORDER BY timestamp DESC LIMIT 1").fetchone()
     if row is None:
         raise ConfigError("the login is damaged (it is empty): log in again")
     return dict(row)
+
+
+def _read_row(path: Path) -> Dict[str, Any]:
+    """The login as it is on disk.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    try:
+        try:
+            with closing(_connect(path)) as db:
+                return _newest_row(db)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or _has_log(path):
+                raise
+            # Even to read, SQLite makes files beside this one; on a disk that is full or takes no writing
+            # it can't, but then nobody else writes either.
+            with closing(_connect(path, "mode=ro&immutable=1")) as db:
+                return _newest_row(db)
+    except sqlite3.Error as error:
+        if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+            raise ConfigError("cannot read {}: {}".format(path / _FILE, error)) from error
+        raise ConfigError("the login is damaged ({}): log in again".format(error)) from error
+
+
+def _has_log(path: Path) -> bool:
+    """Some of the login is not yet in the file itself."""
+    log = path / (_FILE + "-wal")
+    return log.is_file() and log.stat().st_size > 0
 
 
 def _tokens(row: Mapping[str, Any]) -> Tokens:
@@ -250,15 +278,14 @@ def _tokens(row: Mapping[str, Any]) -> Tokens:
     return Tokens(token, float(row.get("expiration_time") or 0.0), row.get("refresh_token") or "")
 
 
-def _read(db: sqlite3.Connection) -> Login:
-    row = _newest_row(db)
+def _login(row: Mapping[str, Any]) -> Login:
     try:
         auth = AuthSettings.from_dict(json.loads(row["auth_config"]))
         selection = _selection(row)
         return Login(
             str(row["url"]), auth, _tokens(row), selection, _server(row, auth), _schema(row)
         )
-    except (KeyError, TypeError, ValueError, ProtocolError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ProtocolError) as error:
         raise ConfigError(
             "the login is damaged ({}: {}): log in again".format(type(error).__name__, error)
         ) from error

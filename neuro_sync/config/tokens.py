@@ -183,7 +183,22 @@ def _directory_lock(path: Path) -> Iterator[None]:
         yield  # the login was removed: there is nobody to share with
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            _logger.debug("%s can't be locked, going on without: %s", path, error)
         yield
+    finally:
+        # Closing is not enough: a child that was forked meanwhile has the descriptor, too.
+        _unlock(descriptor)
+
+
+def _unlock(descriptor: int) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError:
+        pass  # a file system without locks
     finally:
         os.close(descriptor)

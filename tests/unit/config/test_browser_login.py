@@ -67,10 +67,7 @@ def login(server, port, tmp_path, nothing_left):
 
 def test_the_secret_is_that_of_rfc_7636():
     """The example of its appendix B."""
-    octets = bytes(
-        [116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186]
-        + [22, 212, 37, 77, 105, 214, 191, 240, 91, 88, 5, 88, 83, 132, 141, 121]
-    )
+    octets = bytes.fromhex("7418dfb49799e0254ffa607dd8adbbba16d4254d69d6bff05b58055853848d79")
     secret = pkce(lambda size: octets[:size])
     assert secret.verifier == "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     assert secret.challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
