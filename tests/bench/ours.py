@@ -1,87 +1,97 @@
-"""Our side: ``python -m tests.bench.ours KIND URL OPTIONS``, prints one number."""
+"""Our side of each scenario."""
 
-import json
-import os
-import resource
-import socket
-import sys
-import threading
 import time
 
-_MIB = 1024 * 1024
-_ID = "job-256-1"
+BEGAN = time.perf_counter()
+
+import json
+import sys
+import threading
+
+from worker import API_URL, CONFIG, ID, MIB, TOKEN, answer, failed, median, orders, peak_memory
 
 
-def first_call(url, began):
-    from neuro_sync import JobsClient
+def first_call():
+    """Seconds from the start of the interpreter's work to the end of a first call, imports included."""
+    import neuro_sync
 
-    with JobsClient(url, _TOKEN, cluster_name="default") as jobs:
-        jobs.status(_ID)
-    return time.perf_counter() - began
+    with neuro_sync.get(path=CONFIG) as client:
+        client.jobs.status(ID)
+        return time.perf_counter() - BEGAN
 
 
-def open_client(url, began, rounds):
-    from neuro_sync import Factory
+def memory():
+    first_call()
+    return peak_memory()
 
-    client = Factory(_CONFIG).get()
-    client.jobs.status(_ID)
-    client.close()
+
+def list_memory(count):
+    import neuro_sync
+
+    with neuro_sync.get(path=CONFIG) as client:
+        list_jobs(client.jobs, count)
+    return peak_memory()
+
+
+def open_client(rounds):
+    import neuro_sync
+
     began = time.perf_counter()
     for _ in range(rounds):
-        with Factory(_CONFIG).get() as client:
-            client.jobs.status(_ID)
-    return (time.perf_counter() - began) / rounds
-
-
-def memory(url, began):
-    first_call(url, began)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        with neuro_sync.get(path=CONFIG) as client:
+            client.jobs.status(ID)
+    return (time.perf_counter() - began) / rounds * 1000
 
 
 def status(jobs, rounds):
-    return _per_second(lambda: jobs.status(_ID), rounds)
+    return per_second(lambda: jobs.status(ID), rounds)
 
 
 def start_kill(jobs, rounds):
     def pair():
         jobs.kill(jobs.start(image="ubuntu", preset_name="cpu-small", command="true").id)
 
-    return _per_second(pair, rounds)
+    return per_second(pair, rounds)
 
 
-def list_jobs(jobs, jobs_count):
+def list_jobs(jobs, count):
     began = time.perf_counter()
-    with jobs.list(limit=jobs_count) as listing:
+    with jobs.list(limit=count) as listing:
         seen = sum(1 for _ in listing)
-    assert seen == jobs_count, seen
+    assert seen == count, seen
     return seen / (time.perf_counter() - began)
 
 
 def log(jobs, size, count):
     began = time.perf_counter()
+    follow(jobs, size, count)
+    return size * count / MIB / (time.perf_counter() - began)
+
+
+def follow(jobs, size, count):
     with jobs.monitor("job-{}-{}".format(size, count)) as chunks:
         received = sum(map(len, chunks))
-    took = time.perf_counter() - began
     assert received == size * count, received
-    return received / took / _MIB
 
 
 def many_logs(jobs, followers, size, count):
-    received = []
+    failures = []
 
-    def follow():
-        with jobs.monitor("job-{}-{}".format(size, count)) as chunks:
-            received.append(sum(map(len, chunks)))
+    def run():
+        try:
+            follow(jobs, size, count)
+        except BaseException as error:
+            failures.append(error)
 
-    threads = [threading.Thread(target=follow) for _ in range(followers)]
+    threads = [threading.Thread(target=run) for _ in range(followers)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    took = time.perf_counter() - began
-    assert sum(received) == followers * size * count, sum(received)
-    return sum(received) / took / _MIB
+    if failures:
+        raise failures[0]
+    return followers * size * count / MIB / (time.perf_counter() - began)
 
 
 def top(jobs, count):
@@ -94,13 +104,13 @@ def top(jobs, count):
 
 def exec_echo(jobs, rounds):
     times = []
-    with jobs.exec(_ID, "cat", stdin=True, stdout=True) as stream:
+    with jobs.exec(ID, "cat", stdin=True, stdout=True) as stream:
         for _ in range(rounds):
             began = time.perf_counter()
             stream.write_in(b"x" * 64)
             stream.read_out()
             times.append(time.perf_counter() - began)
-    return _median(times) * 1000
+    return median(times) * 1000
 
 
 def exec_bulk(jobs, mib):
@@ -110,8 +120,8 @@ def exec_bulk(jobs, mib):
         for _ in range(mib * 16):
             stream.write_in(chunk)
 
-    left = mib * _MIB
-    with jobs.exec(_ID, "cat", stdin=True, stdout=True) as stream:
+    left = mib * MIB
+    with jobs.exec(ID, "cat", stdin=True, stdout=True) as stream:
         began = time.perf_counter()
         writer = threading.Thread(target=write)
         writer.start()
@@ -119,142 +129,54 @@ def exec_bulk(jobs, mib):
             left -= len(stream.read_out().data)
         took = time.perf_counter() - began
         writer.join()
+    assert left == 0, left
     return mib / took
 
 
-def forward_down(jobs, mib):
-    size = 64 * 1024
-    with _forward(jobs, 1001, size, mib * 16) as (connect, _):
-        began = time.perf_counter()
-        with connect() as connection:
-            assert _drain(connection) == mib * _MIB
-        return mib / (time.perf_counter() - began)
-
-
-def forward_up(jobs, mib):
-    chunk = b"x" * 262144
-    with _forward(jobs, 1002, 1024, mib * 1024) as (connect, _):
-        began = time.perf_counter()
-        with connect() as connection:
-            for _ in range(mib * 4):
-                connection.sendall(chunk)
-            assert connection.recv(1) == b"!"
-        return mib / (time.perf_counter() - began)
-
-
-def forward_echo(jobs, rounds):
-    times = []
-    with _forward(jobs, 1003, 1, 1) as (connect, _):
-        with connect() as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for _ in range(rounds):
-                began = time.perf_counter()
-                connection.sendall(b"x" * 64)
-                _receive(connection, 64)
-                times.append(time.perf_counter() - began)
-    return _median(times) * 1000
-
-
-def forward_new(jobs, rounds):
-    def exchange():
-        with connect() as connection:
-            connection.sendall(b"x")
-            _receive(connection, 1)
-
-    with _forward(jobs, 1003, 1, 1) as (connect, _):
-        return _per_second(exchange, rounds)
-
-
-def forward_many(jobs, connections):
-    with _forward(jobs, 1003, 1, 1) as (connect, _):
-        opened = [connect() for _ in range(connections)]
-        served = 0
-        for connection in opened:
-            connection.settimeout(20)
-            try:
-                connection.sendall(b"x")
-                _receive(connection, 1)
-                served += 1
-            except OSError:
-                pass
-        for connection in opened:
-            connection.close()
-    return served
-
-
 def idle(jobs, streams, seconds):
-    opened = [jobs.monitor("job-1-1-idle").__enter__() for _ in range(streams)]
+    opened = [jobs.monitor("job-1-1-idle") for _ in range(streams)]
+    for stream in opened:
+        stream.__enter__()
     before = time.process_time()
     time.sleep(seconds)
     used = time.process_time() - before
     for stream in opened:
         stream.close()
-    return used
+    return used * 1000
 
 
-def _per_second(function, rounds):
-    function()
+def per_second(function, rounds):
     began = time.perf_counter()
     for _ in range(rounds):
         function()
     return rounds / (time.perf_counter() - began)
 
 
-def _median(times):
-    return sorted(times)[len(times) // 2]
-
-
-class _forward:
-    def __init__(self, jobs, port, size, count):
-        self._forward = jobs.port_forward("job-{}-{}".format(size, count), 0, port)
-
-    def __enter__(self):
-        forward = self._forward.__enter__()
-
-        def connect():
-            return socket.create_connection(("127.0.0.1", forward.local_port))
-
-        return connect, forward
-
-    def __exit__(self, *exc_info):
-        self._forward.close()
-
-
-def _receive(connection, length):
-    while length > 0:
-        data = connection.recv(length)
-        if not data:
-            raise OSError("the connection was closed")
-        length -= len(data)
-
-
-def _drain(connection):
-    received = 0
-    buffer = bytearray(262144)
-    while True:
-        length = connection.recv_into(buffer)
-        if not length:
-            return received
-        received += length
-
-
-_TOKEN = os.environ.get("BENCH_TOKEN", "token")
-_CONFIG = os.environ.get("BENCH_CONFIG", "")
-
-
 def main():
-    began = time.perf_counter()
-    kind, url, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-    if kind in ("first_call", "open_client", "memory"):
-        print(globals()[kind](url, began, **options))
-        return
-    if "jobs" in options:
-        options["jobs_count"] = options.pop("jobs")
-    from neuro_sync import JobsClient
+    if "--without-masker" in sys.argv:
+        sys.modules["websockets.speedups"] = None
+    jobs = forward = None
+    for order in orders():
+        kind, options = order["kind"], order["options"]
+        try:
+            if kind in ("first_call", "memory", "list_memory", "open_client"):
+                answer(globals()[kind](**options))
+                continue
+            if jobs is None:
+                from neuro_sync import JobsClient
 
-    with JobsClient(url, _TOKEN) as jobs:
-        jobs.status(_ID)
-        print(globals()[kind](jobs, **options))
+                jobs = JobsClient(API_URL, TOKEN)
+                jobs.status(ID)
+            if kind == "open_forward":
+                forward = jobs.port_forward(options["id"], 0, options["port"])
+                answer(forward.local_port)
+            elif kind == "close_forward":
+                forward.close()
+                answer(0)
+            else:
+                answer(globals()[kind](jobs, **options))
+        except Exception:
+            failed()
 
 
 if __name__ == "__main__":

@@ -1,135 +1,29 @@
 """A server that costs as little as possible: it answers with bytes that it made before.
 
 What it measures is therefore the client. A job's id says what its streams do: ``job-FRAME-COUNT`` sends
-COUNT frames of FRAME bytes.
+COUNT frames of FRAME bytes; one that ends in ``-running`` has not ended.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
+import socket
 import ssl
 import struct
+from datetime import datetime, timedelta, timezone
 
 from aiohttp import WSMsgType, web
 
-_CREATED = "2026-09-14T08:00:00.104211+00:00"
-_DOWN, _UP, _ECHO = 1001, 1002, 1003
-_CHUNK = 256 * 1024
-_STAMP = b"2026-09-14T08:11:15.%09dZ "
+from .payloads import config_payload, job_payload
 
+__all__ = ["DOWN", "ECHO", "UP"]
 
-def job(id, number=0, status="succeeded"):
-    """A job of about 2.5 KB, as a server of 2026 describes it."""
-    transitions = [
-        {"status": s, "transition_time": _CREATED, "reason": reason, "description": None}
-        for s, reason in (
-            ("pending", "Creating"),
-            ("pending", "Pulling"),
-            ("running", None),
-            (status, None),
-        )
-    ]
-    return {
-        "id": id,
-        "owner": "alice",
-        "namespace": "platform--acme--vision--3f2a",
-        "cluster_name": "default",
-        "org_name": "acme",
-        "project_name": "vision",
-        "org_project_hash": "8c41d0a2be",
-        "uri": "job://default/acme/vision/" + id,
-        "name": "train-{}".format(number),
-        "preset_name": "cpu-small",
-        "description": "nightly run of the training with all of its data",
-        "tags": ["nightly", "project:resnet"],
-        "status": status,
-        "statuses": transitions,
-        "history": {
-            "status": status,
-            "reason": None,
-            "description": None,
-            "created_at": _CREATED,
-            "started_at": _CREATED,
-            "finished_at": _CREATED,
-            "exit_code": 0,
-            "run_time_seconds": 12.5,
-            "restarts": 0,
-        },
-        "container": {
-            "image": "registry.default.example/acme/vision/resnet:v3",
-            "env": {"EPOCHS": "10", "EMPTY": "", "DATA": "/data"},
-            "volumes": [
-                {
-                    "src_storage_uri": "storage://default/acme/vision/data",
-                    "dst_path": "/data",
-                    "read_only": True,
-                }
-            ],
-            "command": "python train.py --epochs 10",
-            "resources": {"cpu": 2.0, "memory": 4294967296, "memory_mb": 4096, "shm": False},
-            "http": {"port": 8080, "health_check_path": "/", "requires_auth": True},
-        },
-        "http_url": "https://{}.jobs.default.example".format(id),
-        "internal_hostname": id + ".platform--acme--vision--3f2a",
-        "scheduler_enabled": False,
-        "preemptible_node": False,
-        "is_preemptible": False,
-        "is_preemptible_node_required": False,
-        "pass_config": False,
-        "privileged": False,
-        "restart_policy": "never",
-        "priority": "normal",
-        "materialized": True,
-        "being_dropped": False,
-        "logs_removed": False,
-        "total_price_credits": "9.799305555555555555555555556",
-        "price_credits_per_hour": "0.5",
-        "max_run_time_minutes": 1440,
-    }
-
-
-def config(url):
-    services = {
-        "registry_url": "https://registry.default.example",
-        "monitoring_url": url + "/api/v1/monitoring/jobs",
-    }
-    for name in ("storage", "users", "secrets", "disks", "buckets"):
-        services[name + "_url"] = url + "/api/v1/" + name
-    cluster = {
-        "name": "default",
-        "orgs": ["acme"],
-        "resource_pool_types": [],
-        "resource_presets": [
-            {
-                "name": "cpu-small",
-                "credits_per_hour": "0.5",
-                "cpu": 2.0,
-                "memory": 4294967296,
-                "memory_mb": 4096,
-                "scheduler_enabled": False,
-                "preemptible_node": False,
-                "is_preemptible": False,
-                "is_preemptible_node_required": False,
-            }
-        ],
-    }
-    cluster.update(services)
-    answer = {
-        "authorized": True,
-        "orgs": [{"name": "acme", "role": "user"}],
-        "clusters": [cluster],
-        "projects": [
-            {"name": "vision", "role": "writer", "cluster_name": "default", "org_name": "acme"}
-        ],
-        "admin_url": url + "/apis/admin/v1",
-        "vcluster_url": url + "/apis/vcluster/v1",
-        "client_id": "cli-client",
-        "audience": url,
-        "callback_urls": ["http://127.0.0.1:54540"],
-    }
-    for name in ("auth", "token", "logout", "headless_callback"):
-        answer[name + "_url"] = url + "/" + name
-    return answer
+# What the ports of each job do.
+DOWN, UP, ECHO = 1001, 1002, 1003
+_BLOCK = 256 * 1024
+_LISTEN = 2048
+_JOBS = 10000
 
 
 def frame(payload, opcode=2):
@@ -143,61 +37,104 @@ def frame(payload, opcode=2):
     return head + payload
 
 
-async def send_frames(request, make_frame, count):
-    """Send many frames, several at a time, straight to the transport."""
+class Log:
+    """A log in blocks of about 256 KiB; with time stamps the lines of each block share a second of its own."""
+
+    began = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    _second = b"2026-01-01T00:00:00"
+
+    def __init__(self, size, count):
+        self._count = count
+        self._line = b"x" * (size - 1) + b"\n"
+        self._batch = max(1, min(1000, _BLOCK // size))
+
+    def plain(self):
+        return self._blocks(frame(self._line), 0)
+
+    def stamped(self, since):
+        """From the second of that time on, as servers have it."""
+        away = (
+            0.0 if since is None else (datetime.fromisoformat(since) - self.began).total_seconds()
+        )
+        step = 1000000 // self._batch
+        frames = [
+            frame(self._second + b".%09dZ " % (n * step * 1000) + self._line)
+            for n in range(self._batch)
+        ]
+        return self._blocks(frames, max(0, int(away)))
+
+    def _blocks(self, frames, first):
+        whole = frames * self._batch if isinstance(frames, bytes) else b"".join(frames)
+        frame_size = len(whole) // self._batch
+        for number in range(first, -(-self._count // self._batch)):
+            left = min(self._batch, self._count - number * self._batch)
+            block = whole if left == self._batch else whole[: left * frame_size]
+            if not isinstance(frames, bytes):
+                second = (self.began + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S")
+                block = block.replace(self._second, second.encode())
+            yield block
+
+
+async def send_blocks(request, blocks):
+    """Send frames, many at a time, straight to the transport, and close the WebSocket."""
     ws = web.WebSocketResponse(heartbeat=30)
     await ws.prepare(request)
     transport = request.transport
-    transport.set_write_buffer_limits(high=_CHUNK)
-    sent = 0
-    size = len(make_frame(0))
-    batch = max(1, min(count, _CHUNK // size))
-    while sent < count and not transport.is_closing():
-        batch = min(batch, count - sent)
-        transport.write(b"".join([make_frame(sent + n) for n in range(batch)]))
-        sent += batch
+    transport.set_write_buffer_limits(high=_BLOCK)
+    for block in blocks:
+        if transport.is_closing():
+            break
+        transport.write(block)
         await request.writer.drain()
     await ws.close()
     return ws
 
 
 def spec(request):
-    _, size, count = request.match_info["id"].split("-")[:3]
+    size, count = request.match_info["id"].split("-")[1:3]
     return int(size), int(count)
 
 
 async def log_ws(request):
-    size, count = spec(request)
-    line = b"x" * (size - 1) + b"\n"
-    if request.query.get("timestamps", "").lower() not in ("1", "true"):
-        whole = frame(line)
-        return await send_frames(request, lambda n: whole, count)
-    # One time stamp for each block of frames: making them must not be what is measured.
-    frames = [frame(_STAMP % (n * 1000) + line) for n in range(1024 if size < 65536 else 16)]
-    return await send_frames(request, lambda n: frames[n % len(frames)], count)
+    if "-idle" in request.match_info["id"]:
+        return await idle(request)
+    log = Log(*spec(request))
+    stamped = request.query.get("timestamps", "").lower() in ("1", "true")
+    blocks = log.stamped(request.query.get("since")) if stamped else log.plain()
+    return await send_blocks(request, blocks)
+
+
+async def idle(request):
+    """A stream on which nothing happens but pings."""
+    ws = web.WebSocketResponse(heartbeat=30)
+    await ws.prepare(request)
+    async for _ in ws:
+        pass
+    return ws
+
+
+def repeated(whole, count):
+    batch = max(1, min(count, _BLOCK // len(whole)))
+    block = whole * batch
+    for _ in range(count // batch):
+        yield block
+    if count % batch:
+        yield whole * (count % batch)
 
 
 async def top(request):
     _, count = spec(request)
-    sample = frame(
-        json.dumps(
-            {"cpu": 0.37, "memory": 512, "memory_bytes": 537001984, "timestamp": 1789372801.25}
-        ).encode(),
-        opcode=1,
-    )
-    return await send_frames(request, lambda n: sample, count)
+    sample = {"cpu": 0.37, "memory": 512, "memory_bytes": 537001984, "timestamp": 1789372801.25}
+    return await send_blocks(request, repeated(frame(json.dumps(sample).encode(), opcode=1), count))
 
 
 async def exec_(request):
-    """Sends back what comes on standard input; "exit" ends it."""
+    """Sends back what comes on standard input."""
     ws = web.WebSocketResponse(heartbeat=30, max_msg_size=0)
     await ws.prepare(request)
     await ws.send_bytes(b"\x01")
     async for message in ws:
         if message.type is not WSMsgType.BINARY:
-            break
-        if message.data == b"\x00exit":
-            await ws.send_bytes(b'\x03{"exit_code": 0}')
             break
         await ws.send_bytes(b"\x01" + message.data[1:])
     await ws.close()
@@ -206,18 +143,16 @@ async def exec_(request):
 
 async def port_forward(request):
     port = int(request.match_info["port"])
-    if port == _DOWN:
-        size, count = spec(request)
-        whole = frame(b"x" * size)
-        return await send_frames(request, lambda n: whole, count)
+    size, count = spec(request)
+    if port == DOWN:
+        return await send_blocks(request, repeated(frame(b"x" * size), count))
     ws = web.WebSocketResponse(heartbeat=30, max_msg_size=0)
     await ws.prepare(request)
-    size, count = spec(request)
     left = size * count
     async for message in ws:
         if message.type is not WSMsgType.BINARY:
             break
-        if port == _ECHO:
+        if port == ECHO:
             await ws.send_bytes(message.data)
             continue
         left -= len(message.data)
@@ -230,16 +165,22 @@ async def port_forward(request):
 
 class Calls:
     def __init__(self, url):
-        self._config = json.dumps(config(url)).encode()
-        self._job = json.dumps(job("job-256-1")).encode()
-        lines = [json.dumps(job("job-{}".format(n), n)).encode() + b"\n" for n in range(100)]
-        self._hundred = b"".join(lines)
+        self._config = json.dumps(config_payload(url)).encode()
+        self._job = json.dumps(job_payload("job-256-1")).encode()
+        self._running = json.dumps(job_payload("job-1-1-running", status="running")).encode()
+        # All different, as jobs are: a client may remember what it has seen before.
+        lines = [json.dumps(job_payload("job-{}".format(n), n)).encode() for n in range(_JOBS)]
+        self._hundreds = [
+            b"".join(line + b"\n" for line in lines[n : n + 100]) for n in range(0, _JOBS, 100)
+        ]
 
     async def config(self, request):
         return web.Response(body=self._config, content_type="application/json")
 
     async def job(self, request):
-        return web.Response(body=self._job, content_type="application/json")
+        running = request.match_info["id"].endswith("-running")
+        body = self._running if running else self._job
+        return web.Response(body=body, content_type="application/json")
 
     async def start(self, request):
         await request.read()
@@ -252,68 +193,55 @@ class Calls:
         response = web.StreamResponse()
         response.content_type = "application/x-ndjson"
         await response.prepare(request)
+        hundreds = itertools.cycle(self._hundreds)
         for _ in range(int(request.query.get("limit", "100")) // 100):
-            await response.write(self._hundred)
+            await response.write(next(hundreds))
         await response.write_eof()
         return response
 
 
-async def idle(request):
-    """A stream on which nothing happens but pings."""
-    ws = web.WebSocketResponse(heartbeat=30)
-    await ws.prepare(request)
-    async for _ in ws:
-        pass
-    return ws
+def application(url):
+    calls = Calls(url)
+    monitoring = "/api/v1/monitoring/jobs/{id}"
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/api/v1/config", calls.config),
+            web.get("/api/v1/jobs", calls.list),
+            web.post("/api/v1/jobs", calls.start),
+            web.get("/api/v1/jobs/{id}", calls.job),
+            web.delete("/api/v1/jobs/{id}", calls.kill),
+            web.get(monitoring + "/log_ws", log_ws),
+            web.get(monitoring + "/top", top),
+            web.get(monitoring + "/exec", exec_),
+            web.get(monitoring + "/port_forward/{port}", port_forward),
+        ]
+    )
+    return app
 
 
-async def log_or_idle(request):
-    return await (idle if "-idle" in request.match_info["id"] else log_ws)(request)
+async def serve(listener, context):
+    scheme = "http" if context is None else "https"
+    url = "{}://127.0.0.1:{}".format(scheme, listener.getsockname()[1])
+    runner = web.AppRunner(application(url), access_log=None)
+    await runner.setup()
+    await web.SockSite(runner, listener, ssl_context=context).start()
+    print(url + "/api/v1", flush=True)
+    await asyncio.Event().wait()
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--certificate")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--certificate", help="file with key and certificate, for TLS")
     arguments = parser.parse_args()
     context = None
     if arguments.certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(arguments.certificate)
-
-    async def serve():
-        app = web.Application()
-        runner = web.AppRunner(app, access_log=None)
-        scheme = "https" if context else "http"
-        loop = asyncio.get_running_loop()
-        sock = await loop.run_in_executor(None, _listen)
-        url = "{}://127.0.0.1:{}".format(scheme, sock.getsockname()[1])
-        calls = Calls(url)
-        app.router.add_get("/api/v1/config", calls.config)
-        app.router.add_get("/api/v1/jobs", calls.list)
-        app.router.add_post("/api/v1/jobs", calls.start)
-        app.router.add_get("/api/v1/jobs/{id}", calls.job)
-        app.router.add_delete("/api/v1/jobs/{id}", calls.kill)
-        monitoring = "/api/v1/monitoring/jobs/{id}"
-        app.router.add_get(monitoring + "/log_ws", log_or_idle)
-        app.router.add_get(monitoring + "/top", top)
-        app.router.add_get(monitoring + "/exec", exec_)
-        app.router.add_get(monitoring + "/port_forward/{port}", port_forward)
-        await runner.setup()
-        await web.SockSite(runner, sock, ssl_context=context).start()
-        print(url, flush=True)
-        await asyncio.Event().wait()
-
-    asyncio.run(serve())
-
-
-def _listen():
-    import socket
-
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", 0))
-    sock.listen(1024)
-    return sock
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(_LISTEN)
+        asyncio.run(serve(listener, context))
 
 
 if __name__ == "__main__":

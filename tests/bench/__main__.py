@@ -1,0 +1,71 @@
+"""The benchmark against the async SDK: ``python -m tests.bench``; see ``--help``."""
+
+import argparse
+import sys
+import tempfile
+
+from ..peers.environments import peer_python
+from .comparison import compare
+from .report import heading, markdown
+from .scenarios import SCENARIOS
+from .sides import Bench
+
+_PEER = "apolo-26.9.0"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of names of scenarios; all by default")
+    parser.add_argument("--list", action="store_true", help="name the scenarios")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each side")
+    parser.add_argument("--plain", action="store_true", help="without TLS only")
+    parser.add_argument("--tls", action="store_true", help="with TLS only")
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="the guard: little of everything, and failure where a ratio is under 0.7 of its target",
+    )
+    parser.add_argument("--peer", help="interpreter of the async SDK's environment")
+    arguments = parser.parse_args()
+
+    chosen = [
+        scenario
+        for scenario in SCENARIOS
+        if not arguments.names or any(name in scenario.name for name in arguments.names)
+    ]
+    if arguments.list:
+        print("\n".join(scenario.name for scenario in chosen))
+        return 0
+    peer = arguments.peer or peer_python(_PEER)
+    ways = (
+        [False]
+        if arguments.plain or arguments.short
+        else [True]
+        if arguments.tls
+        else [False, True]
+    )
+    rounds = 3 if arguments.short else arguments.rounds
+    print(heading(_PEER))
+    regressed = []
+    for tls in ways:
+        rows = []
+        with tempfile.TemporaryDirectory() as directory, Bench(peer, directory, tls) as bench:
+            for scenario in chosen:
+                if sys.stderr.isatty():
+                    print("\r\033[K" + scenario.name, end="", file=sys.stderr, flush=True)
+                rows.append(compare(bench, scenario, rounds, arguments.short))
+        print("\n{}\n\n{}".format("https, wss" if tls else "http, ws", markdown(rows)), flush=True)
+        regressed += [row for row in rows if row.regressed]
+    if not arguments.short:
+        return 0
+    for row in regressed:
+        print(
+            "{}: {:.2f} is under 0.7 of {:g}".format(
+                row.scenario.name, row.ratio, row.scenario.target
+            )
+        )
+    return 1 if regressed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
