@@ -58,7 +58,7 @@ def main():
             image="python:3",
             preset_name="cpu-small",
             name="quickstart",
-            command="{} -c {}".format(shlex.quote(sys.executable), shlex.quote(SERVER)),
+            command="python3 -c {}".format(shlex.quote(SERVER)),
             env={"GREETING": "Hello from the job!"},
         )
         say("started", "{} ({})".format(job.id, job.status.value))

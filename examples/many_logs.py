@@ -1,0 +1,37 @@
+"""Follow the logs of many jobs at once, each line with the name of its job, as they come.
+
+A log is read by blocking calls, so each gets a thread; a client may be used from all of them.
+``python examples/many_logs.py`` runs it on a local platform.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from neuro_sync.local import LocalPlatform
+
+WORK = "sh -c 'for step in 1 2 3; do echo step $step; sleep 0.2; done'"
+
+
+def follow(jobs, job):
+    """Print a log to its end; returns the job as it ended."""
+    with jobs.monitor(job.id) as log:
+        for line in log.lines():
+            print("{:<8} | {}".format(job.name, line), flush=True)
+    return log.job
+
+
+def main():
+    with LocalPlatform() as platform, platform.client() as client:
+        jobs = client.jobs
+        started = [
+            jobs.start(
+                image="ubuntu", preset_name="cpu-small", command=WORK, name="worker-{}".format(n)
+            )
+            for n in range(4)
+        ]
+        with ThreadPoolExecutor(len(started)) as pool:
+            for job in pool.map(lambda job: follow(jobs, job), started):
+                print("{:<8} : {}".format(job.name, job.status.value))
+
+
+if __name__ == "__main__":
+    main()
