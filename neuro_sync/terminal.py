@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple
 
 from .errors import StdStreamError, StreamClosed
+from .screenmodes import ScreenModes
 
 if TYPE_CHECKING:
     from .streams.std import StdStream
@@ -19,6 +20,8 @@ __all__ = ["DetachKeys", "interact", "require_terminal"]
 
 # Ctrl-P Ctrl-Q, as docker has it.
 _FIRST, _SECOND = b"\x10", b"\x11"
+# What a shell says of a command that could not be run: there was nobody to tell why.
+_NOT_RUN = (126, 127)
 # How often the size of the terminal is looked at, in seconds. SIGWINCH would tell it too, but only in the
 # main thread, and only by taking the place of a handler that the program may have.
 _SIZE_CHECK = 0.25
@@ -73,11 +76,15 @@ def interact(stream: "StdStream", *, tty: bool) -> Optional[int]:
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     with _raw_mode(keyboard) if tty else _as_it_is():
         pump = _OutputPump(stream, screen, sys.stderr.fileno())
+        finished = False
         try:
             detached = _send_keys(stream, keyboard, screen if tty else None, pump)
+            finished = not detached
         finally:
             stream.close()
             pump.finish()
+            if tty:
+                _clear_up(screen, pump.modes, finished and pump.error is None)
     if pump.error is not None:
         raise pump.error
     return None if detached else stream.exit_code
@@ -88,6 +95,7 @@ class _OutputPump:
 
     def __init__(self, stream: "StdStream", stdout: int, stderr: int) -> None:
         self.error: Optional[BaseException] = None
+        self.modes = ScreenModes()
         self._stream = stream
         self._fds = {1: stdout, 2: stderr}
         self.ended, self._end = os.pipe()
@@ -100,9 +108,12 @@ class _OutputPump:
                 message = self._stream.read_out()
                 if message is None:
                     break
+                self.modes.feed(message.data)
                 _write_all(self._fds.get(message.fileno, self._fds[1]), message.data)
-        except StdStreamError:
-            pass  # its exit code is the result
+        except StdStreamError as error:
+            # Its exit code is the result.
+            if error.exit_code in _NOT_RUN:
+                _write_all(self._fds[2], "{}\r\n".format(error).encode("utf-8", "replace"))
         except BaseException as error:
             self.error = error  # raised by interact(), in the caller's thread
         finally:
@@ -144,6 +155,15 @@ def _send_keys(
         return False  # the command ended while a key was under way
 
 
+def _clear_up(screen: int, modes: ScreenModes, finished: bool) -> None:
+    """Undo what the command did to the terminal; where it was left behind, begin a line too."""
+    try:
+        _write_all(screen, modes.undo() + (b"" if finished else b"\r\n"))
+    except OSError as error:
+        if error.errno != errno.EIO:  # the terminal was closed: there is nothing to clear up
+            raise
+
+
 @contextmanager
 def _as_it_is() -> Iterator[None]:
     yield
@@ -157,10 +177,15 @@ def _raw_mode(fd: int) -> Iterator[None]:
     before = termios.tcgetattr(fd)
     with _signals_as_exits():
         try:
-            tty.setraw(fd)
+            # Not TCSAFLUSH, which would throw away what was typed ahead.
+            tty.setraw(fd, termios.TCSADRAIN)
             yield
         finally:
-            termios.tcsetattr(fd, termios.TCSAFLUSH, before)
+            try:
+                termios.tcsetattr(fd, termios.TCSAFLUSH, before)
+            except termios.error as error:
+                if error.args[0] != errno.EIO:  # the terminal was closed
+                    raise
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from datetime import timedelta
-from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Union
+from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple, Union
 
 from ..errors import (
     ExecTimeout,
@@ -86,7 +86,7 @@ class Running(Waiting, StreamingCalls, Calls):
         ) as stream:
             writer = _InputWriter(stream, input) if input else None
             try:
-                exit_code = _collect(stream, stdout, stderr, deadline)
+                exit_code, reason = _collect(stream, stdout, stderr, deadline)
             except TimeoutError as error:
                 raise ExecTimeout(
                     "{!r} did not end within {} s".format(cmd, timeout),
@@ -101,7 +101,9 @@ class Running(Waiting, StreamingCalls, Calls):
         if check and exit_code != 0:
             raise StdStreamError(
                 exit_code,
-                "{!r} ended with exit code {}{}".format(cmd, exit_code, _last_line(result.stderr)),
+                "{!r} ended with exit code {}{}".format(
+                    cmd, exit_code, _last_line(result.stderr) or reason
+                ),
                 stdout=result.stdout,
                 stderr=result.stderr,
             )
@@ -312,15 +314,16 @@ def _with_input(cmd: str, length: int) -> str:
 
 def _collect(
     stream: "StdStream", stdout: List[bytes], stderr: List[bytes], deadline: Optional[float]
-) -> int:
+) -> Tuple[int, str]:
+    """The exit code of the command, and what the server says of it."""
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             message = stream.read_out(timeout=left)
         except StdStreamError as error:
-            return error.exit_code
+            return error.exit_code, ": {}".format(error)
         if message is None:
-            return 0
+            return 0, ""
         (stderr if message.fileno == 2 else stdout).append(message.data)
 
 
