@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Type, Union
 
 from ..errors import NeuroError, StreamClosed
+from ..transport.calloff import Making
 
 if TYPE_CHECKING:
     from ..transport.ws import WsConnection
@@ -76,6 +77,7 @@ class _Core:
         self.pid = os.getpid()
         self.items: "SimpleQueue[Any]" = SimpleQueue()
         self.conn: "Optional[WsConnection]" = None
+        self.making = Making()
         self.closed = False
         self.over = False
         # Each counter has one writer, so that no lock is needed.
@@ -111,6 +113,7 @@ class _Core:
         if self.pid != os.getpid():
             return  # a forked child: the socket is the parent's
         self.closed = True
+        self.making.call_off()
         if self.conn is not None:
             self.conn.abort()
         self.room.put(None)
@@ -126,7 +129,8 @@ def _run(
     opened = False
     outcome = None
     try:
-        conn = core.conn = dial()
+        with core.making:
+            conn = core.conn = dial()
         opened = True
         try:
             core.items.put(_OPENED)
@@ -154,7 +158,7 @@ class Reader:
     more.
 
     Args:
-        dial: makes the connection; called in the thread, so that ``close()`` need not wait for it.
+        dial: makes the connection; called in the thread, so that ``close()`` can call it off.
         afterwards: called in the thread with the exception that ended the connection or that
             ``dial`` raised, and with whether the connection was made; what it returns, or the
             exception it raises, is :attr:`afterwards`.

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Callable, List, Optional
 
 from ..errors import ConnectionFailed
+from ..transport.calloff import Making
 from ..transport.ws import WsAborted, WsClosed
 from .halfclose import peer_has_gone, watch_by_keepalive
 from .reader import close_text
@@ -53,6 +54,7 @@ class Tunnel:
         self._dial = dial
         self._ended = ended
         self._conn: "Optional[WsConnection]" = None
+        self._making = Making()
         self._error: Optional[BaseException] = None
         self._stopped = threading.Event()
         self._up_done = threading.Event()
@@ -68,6 +70,7 @@ class Tunnel:
         """End it: returns at once. The local connection is reset."""
         self._stopped.set()
         self._reset()
+        self._making.call_off()
         conn = self._conn
         if conn is not None:
             conn.abort()
@@ -76,10 +79,10 @@ class Tunnel:
                 self._local.close()
 
     def join(self, timeout: float) -> None:
-        """Wait for the threads, but not for one that is still connecting."""
+        """Wait for the threads."""
         deadline = time.monotonic() + timeout
         for thread in list(self._threads):
-            if self._conn is not None and thread is not threading.current_thread():
+            if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def forget(self) -> None:
@@ -93,7 +96,8 @@ class Tunnel:
 
     def _run(self) -> None:
         try:
-            conn = self._conn = self._dial()
+            with self._making:
+                conn = self._conn = self._dial()
         except Exception as error:
             self._fail(error)
             self._close()

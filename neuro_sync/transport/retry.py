@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
 from ..errors import NeuroError, OutcomeUnknown
+from .calloff import pause
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -126,7 +127,7 @@ class Retrier:
         quota: Optional[RetryQuota] = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         rng: Callable[[], float] = random.random,
     ) -> None:
         self.policy = policy

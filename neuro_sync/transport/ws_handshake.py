@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ..errors import ConnectionFailed, ProtocolError
 from ..wire.paths import header_value, redact
 from ..wire.responses import error_from_response, parse_retry_after
+from .calloff import watch
 from .environment import ca_bundle, proxy_for
 from .retry import AttemptFailed, Timeout
 
@@ -206,13 +207,17 @@ def _connect(url: str, timeout: float) -> Union[socket.socket, ssl.SSLSocket]:
     except (OSError, websocket.WebSocketException) as error:
         text = "no connection to {}: {}".format(parts.netloc, _reason(error))
         raise AttemptFailed(_failure(text, url), sent=False) from error
+    watch(sock)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if parts.scheme == "ws":
         return sock
     try:
         sock.settimeout(timeout)
-        return _context().wrap_socket(sock, server_hostname=host)
+        sock = _context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        watch(sock)
+        sock.do_handshake()
+        return sock
     except ssl.SSLCertVerificationError as error:
         sock.close()
         text = "the certificate of {} is not valid: {}".format(parts.netloc, error.verify_message)
@@ -233,9 +238,9 @@ def _dial(url: str, timeout: float) -> socket.socket:
 
     parts = urlsplit(url)
     proxy = proxy_for(url)
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
     if proxy is None:
-        port = parts.port or (443 if parts.scheme == "wss" else 80)
-        return socket.create_connection((parts.hostname or "", port), timeout)
+        return _dial_directly(parts.hostname or "", port, timeout)
     way = urlsplit(proxy)
     options: Dict[str, Any] = {
         "http_proxy_host": way.hostname,
@@ -247,11 +252,32 @@ def _dial(url: str, timeout: float) -> socket.socket:
         options["http_proxy_auth"] = (way.username, way.password or "")
     settings = sock_opt([], {})
     settings.timeout = timeout
-    port = parts.port or (443 if parts.scheme == "wss" else 80)
     plain = "ws://{}:{}/".format(parts.hostname, port)
     sock, _ = connect(plain, settings, proxy_info(**options), None)
     assert isinstance(sock, socket.socket)
     return sock
+
+
+def _dial_directly(host: str, port: int, timeout: float) -> socket.socket:
+    """``socket.create_connection``, but one that can be called off."""
+    failure: Optional[OSError] = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        sock = None
+        try:
+            sock = socket.socket(family, kind, protocol)
+            watch(sock)
+            sock.settimeout(timeout)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            failure = failure or error
+            if sock is not None:
+                sock.close()
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+    raise failure or OSError("{} has no address".format(host))
 
 
 def _context() -> ssl.SSLContext:

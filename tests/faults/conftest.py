@@ -20,7 +20,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line("  ".join(cells).rstrip())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def figure():
     """Puts a row into the table. Call it before the assertions, so that a failure shows there too."""
 

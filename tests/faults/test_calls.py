@@ -6,6 +6,7 @@ import pytest
 
 from neuro_sync import (
     AuthenticationError,
+    ConnectionFailed,
     JobsClient,
     JobStatus,
     OutcomeUnknown,

@@ -147,7 +147,10 @@ class StreamServer:
             sock.close()
 
     def _shake_hands(self, sock, reader):
-        target = reader.readline().split(b" ")[1].decode()
+        request = reader.readline()
+        if not request:
+            return None  # the client has changed its mind
+        target = request.split(b" ")[1].decode()
         headers = {}
         while True:
             line = reader.readline().strip()
