@@ -142,12 +142,12 @@ def test_a_life_span_is_never_added_twice(flaky_jobs, sleeper, faults):
 
 
 def test_a_signal_and_a_command_are_not_sent_twice(flaky_jobs, sleeper, faults):
-    faults.lose_answer("signal")
-    with pytest.raises(OutcomeUnknown):
-        flaky_jobs.send_signal(sleeper.id)
     faults.reset_after(0, endpoint="exec")
     with pytest.raises(ConnectionFailed):
         flaky_jobs.exec_run(sleeper.id, "true")
+    faults.lose_answer("signal")
+    with pytest.raises(OutcomeUnknown):
+        flaky_jobs.send_signal(sleeper.id)
     assert (faults.seen("signal"), faults.seen("exec")) == (1, 1)
 
 

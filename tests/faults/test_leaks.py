@@ -1,0 +1,213 @@
+"""Streams that are broken off at random points leave no thread, no socket and no process behind."""
+
+import gc
+import os
+import random
+import shlex
+import socket
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from neuro_sync import JobStatus
+
+ROUNDS = 200
+PORT_LINE = "listening on "
+
+# Prints all the time, and echoes on a port.
+CHATTY = """
+import socket, sys, threading, time
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen(100)
+def talk(conn):
+    try:
+        while True:
+            data = conn.recv(65536)
+            if not data:
+                break
+            conn.sendall(data)
+    except OSError:
+        pass
+    conn.close()
+def serve():
+    while True:
+        threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+threading.Thread(target=serve, daemon=True).start()
+print("listening on %d" % listener.getsockname()[1], flush=True)
+number = 0
+while True:
+    number += 1
+    print("line %d" % number, flush=True)
+    time.sleep(0.005)
+"""
+
+
+@pytest.fixture(scope="module")
+def chatty(flaky_platform):
+    """A client, a job, and the port that it listens on."""
+    with flaky_platform.client() as client:
+        job = client.jobs.start(
+            image="ubuntu",
+            preset_name="cpu-small",
+            command="{} -c {}".format(sys.executable, shlex.quote(CHATTY)),
+        )
+        client.jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=30)
+        with client.jobs.monitor(job.id) as log:
+            line = next(line for line in log.lines() if line.startswith(PORT_LINE))
+        yield client.jobs, job.id, int(line[len(PORT_LINE) :])
+        client.jobs.kill(job.id)
+
+
+class Interrupted(Exception):
+    """Stands for whatever goes wrong in a user's code."""
+
+
+def perhaps_fail(rng):
+    if rng.random() < 0.3:
+        raise Interrupted
+
+
+def use_log(jobs, id, port, rng):
+    with jobs.monitor(id) as log:
+        perhaps_fail(rng)
+        for number, _ in enumerate(log, 1):
+            if number >= rng.randrange(4):
+                break
+
+
+def use_exec(jobs, id, port, rng):
+    with jobs.exec(id, "cat", stdin=True, stdout=True) as stream:
+        for _ in range(rng.randrange(4)):
+            stream.write_in(b"x" * rng.randrange(1, 100000))
+            if rng.random() < 0.5:
+                stream.read_out()
+        perhaps_fail(rng)
+
+
+def use_attach(jobs, id, port, rng):
+    with jobs.attach(id, stdout=True, stderr=True) as stream:
+        for _ in range(rng.randrange(3)):
+            stream.read_out()
+        perhaps_fail(rng)
+
+
+def use_top(jobs, id, port, rng):
+    with jobs.top(id) as samples:
+        if rng.random() < 0.05:
+            next(samples)
+        perhaps_fail(rng)
+
+
+def use_forward(jobs, id, port, rng):
+    with jobs.port_forward(id, 0, port) as forward:
+        for _ in range(rng.randrange(3)):
+            with socket.create_connection(("127.0.0.1", forward.local_port), timeout=30) as local:
+                data = b"x" * rng.randrange(1, 100000)
+                local.sendall(data)
+                perhaps_fail(rng)
+                local.recv(rng.randrange(1, 100000))
+
+
+def use_list(jobs, id, port, rng):
+    with jobs.list() as listing:
+        for _ in range(rng.randrange(2)):
+            next(listing)
+        perhaps_fail(rng)
+
+
+def forget(jobs, id, port, rng):
+    """Streams that nobody closes: they end when nobody holds them any more."""
+    log = jobs.monitor(id)
+    next(log)
+    session = jobs.exec(id, "cat", stdin=True, stdout=True)
+    session.write_in(b"x")
+    forward = jobs.port_forward(id, 0, port)
+    local = socket.create_connection(("127.0.0.1", forward.local_port), timeout=30)
+    local.sendall(b"x")
+    assert local.recv(1) == b"x"
+    local.close()
+    telemetry = jobs.top(id)
+    telemetry.__enter__()
+
+
+def what_there_is():
+    """Threads and sockets of this process, and processes below it, with what these have open."""
+    this = psutil.Process()
+    family = this.children(recursive=True)
+    descriptors = sum(_descriptors(process) for process in family)
+    own = [path for path in _open_files(this) if path.startswith(("socket:", "pipe:"))]
+    return threading.active_count(), len(own), len(family), descriptors
+
+
+def _descriptors(process):
+    try:
+        return process.num_fds()
+    except psutil.Error:
+        return 0
+
+
+def _open_files(process):
+    found = []
+    directory = "/proc/{}/fd".format(process.pid)
+    for name in os.listdir(directory):
+        try:
+            found.append(os.readlink("{}/{}".format(directory, name)))
+        except OSError:
+            continue  # that of the listing itself
+    return found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts what /proc lists")
+@pytest.mark.parametrize(
+    "use", [use_log, use_exec, use_attach, use_top, use_forward, use_list, forget]
+)
+def test_streams_that_are_broken_off_leave_nothing(chatty, use, leaks):
+    rounds = ROUNDS if use is not forget else ROUNDS // 4
+    use(*chatty, random.Random(0))  # what is made once for all streams is made now
+    gc.collect()
+    before = settled()
+    rng = random.Random(1)
+    for _ in range(rounds):
+        try:
+            use(*chatty, rng)
+        except Interrupted:
+            pass
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while True:
+        left = tuple(max(0, now - then) for now, then in zip(what_there_is(), before))
+        if not any(left) or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    leaks.append(left)
+    threads, sockets, processes, descriptors = left
+    assert (threads, sockets, processes) == (0, 0, 0)
+    assert descriptors == 0, "the platform holds descriptors of streams that have ended"
+
+
+def settled():
+    """What there is once it has been the same for a while."""
+    before, since = what_there_is(), time.monotonic()
+    while time.monotonic() - since < 0.3:
+        now = what_there_is()
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.05)
+    return before
+
+
+@pytest.fixture(scope="module")
+def leaks(figure):
+    leaks = []
+    yield leaks
+    figure(
+        "{} open and close of each kind of stream, broken off at random points".format(ROUNDS),
+        "0 threads, 0 sockets, 0 processes left",
+        "{} threads, {} sockets, {} processes left".format(
+            *(sum(counts) for counts in list(zip(*leaks))[:3])
+        ),
+    )
