@@ -7,6 +7,7 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Optional, Tuple
 
+from ..errors import NeuroError
 from ..jobs.outcome import outcome
 from ..models.jobs import JobStatus
 
@@ -60,10 +61,10 @@ def logs(client: "Client", arguments: argparse.Namespace) -> None:
 
 
 def exec_(client: "Client", arguments: argparse.Namespace) -> Optional[int]:
-    id = client.jobs.status(arguments.job).id
     command = _command(arguments.words)
     if not command:
         raise ValueError("no command given")
+    id = _running(client, arguments.job)
     if sys.stdin.isatty() and sys.stdout.isatty():
         return client.jobs.interact(id, command)
     # Not a terminal: what comes on standard input is the input of the command.
@@ -78,7 +79,7 @@ def exec_(client: "Client", arguments: argparse.Namespace) -> Optional[int]:
 def top(client: "Client", arguments: argparse.Namespace) -> None:
     row = "{:>8} {:>12} {:>6} {:>12}"
     print(row.format("CPU", "MEMORY MiB", "GPU %", "GPU MiB"))
-    with client.jobs.top(client.jobs.status(arguments.job).id) as samples:
+    with client.jobs.top(_running(client, arguments.job)) as samples:
         for sample in samples:
             duty, memory = sample.gpu_duty_cycle, sample.gpu_memory
             print(
@@ -93,9 +94,10 @@ def top(client: "Client", arguments: argparse.Namespace) -> None:
 
 
 def port_forward(client: "Client", arguments: argparse.Namespace) -> None:
-    id = client.jobs.status(arguments.job).id
+    ports = [_ports(text) for text in arguments.ports]
+    id = _running(client, arguments.job)
     with ExitStack() as stack:
-        for local_port, job_port in [_ports(text) for text in arguments.ports]:
+        for local_port, job_port in ports:
             forward = stack.enter_context(client.jobs.port_forward(id, local_port, job_port))
             print("127.0.0.1:{} -> {}".format(forward.local_port, job_port), flush=True)
         print("until Ctrl-C", flush=True)
@@ -120,10 +122,25 @@ def ls(client: "Client", arguments: argparse.Namespace) -> None:
             )
 
 
-def kill(client: "Client", arguments: argparse.Namespace) -> None:
+def kill(client: "Client", arguments: argparse.Namespace) -> int:
+    failed = 0
     for job in arguments.jobs:
-        client.jobs.kill(job)
-        print(job)
+        try:
+            client.jobs.kill(client.jobs.status(job).id)
+            print(job)
+        except NeuroError as error:
+            # The others are killed all the same.
+            print("{}: {}".format(job, error), file=sys.stderr)
+            failed = 1
+    return failed
+
+
+def _running(client: "Client", job: str) -> str:
+    """The id of a job, once it runs: one that was started a moment ago is still to begin."""
+    found = client.jobs.status(job)
+    if found.status.is_pending:
+        print("waiting for {} to start".format(job), file=sys.stderr)
+    return client.jobs.wait(found.id, statuses={JobStatus.RUNNING}).id
 
 
 def _copy_log(client: "Client", id: str, timestamps: bool = False) -> None:
