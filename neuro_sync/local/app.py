@@ -114,7 +114,10 @@ async def _answer_errors(request: web.Request, handler: Any) -> web.StreamRespon
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _refused(request, error.status, error.text or "", error.content_type)
+        refused = _refused(request, error.status, error.text or "", error.content_type)
+        if "Allow" in error.headers:
+            refused.headers["Allow"] = error.headers["Allow"]
+        return refused
     except Refusal as error:
         return _refused(request, error.status, json.dumps(error.body))
     except (InvalidRequest, ValueError) as error:

@@ -13,6 +13,7 @@ __all__ = ["Room", "Scheduler"]
 _log = logging.getLogger(__name__)
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _PRIORITIES = {"low": -1, "normal": 0, "high": 1}
+_LONGEST_LIFE = 10**9  # minutes
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 10.0
 
 
@@ -140,7 +141,9 @@ class Scheduler:
             _log.exception("job %s", record.id)
             self._end(record, "failed", "Error", "{}: {}".format(type(error).__name__, error))
         finally:
-            self._containers.pop(record.id, None)
+            container = self._containers.pop(record.id, None)
+            if container is not None:  # what failed was not the job
+                container.kill()
             self._cancel_timer(record.id)
             self._room.give_back(record.id)
             self._tasks.pop(record.id, None)
@@ -220,6 +223,7 @@ class Scheduler:
     def _watch_life_span(self, record: JobRecord) -> None:
         minutes = record.payload.get("max_run_time_minutes")
         if minutes is not None:
+            minutes = min(minutes, _LONGEST_LIFE)  # no float holds every number of minutes
             left = minutes * self._settings.seconds_per_minute - record.run_time
             self._call_later(record.id, max(0.0, left), self._end_life, record)
 
