@@ -4,7 +4,7 @@ import os
 import platform
 from statistics import median
 
-__all__ = ["heading", "markdown", "machine"]
+__all__ = ["heading", "machine", "markdown"]
 
 
 def machine():

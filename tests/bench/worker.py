@@ -10,7 +10,18 @@ import resource
 import sys
 import traceback
 
-__all__ = ["API_URL", "CONFIG", "ID", "MIB", "TOKEN", "answer", "median", "orders", "peak_memory"]
+__all__ = [
+    "API_URL",
+    "CONFIG",
+    "ID",
+    "MIB",
+    "TOKEN",
+    "answer",
+    "failed",
+    "median",
+    "orders",
+    "peak_memory",
+]
 
 API_URL = os.environ["BENCH_API_URL"]
 CONFIG = os.environ["BENCH_CONFIG"]
@@ -21,7 +32,7 @@ MIB = 2**20
 
 def orders():
     """The orders that come, until there are no more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     while True:
         line = sys.stdin.readline()
