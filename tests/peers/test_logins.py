@@ -181,6 +181,23 @@ def test_switching_chooses_the_same(recent, tmp_path):
         assert ours.we(do, names=[name]) == recent.they(do, names=[name]), (do, name)
 
 
+def test_a_platform_of_2022_is_the_same_for_its_own_cli_and_for_us(oldest, tmp_path):
+    """It has no projects, and no organisation is one of the choices."""
+    theirs, ours = Shared(oldest, tmp_path / "theirs"), Shared(oldest, tmp_path / "ours")
+    with oldest.recorder.configured(configs.GENERATIONS[2022]):
+        _log_in_to_the_recorder(theirs)
+        ours.we("login_with_token", url=oldest.recorder.api_url, token=make_token("alice"))
+        for login in (theirs, ours):
+            for do, names in (("look", ()), ("switch_org", ["acme"]), ("switch_org", [None])):
+                they, we = login.they_and_we(do, names=names)
+                assert we == they, (do, names)
+        rows = [login.row() for login in (theirs, ours)]
+    for row in rows:
+        del row["timestamp"], row["expiration_time"]
+        row.update((column, _loaded(row[column])) for column in ("clusters", "auth_config"))
+    assert rows[0] == rows[1]
+
+
 @pytest.mark.parametrize(
     ("peer", "generation"),
     # Each with the servers that it can read.
