@@ -1,0 +1,233 @@
+"""A start with a key makes one job, whatever gets lost on the way, over a platform that knows no keys."""
+
+import itertools
+import threading
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from neuro_sync import IllegalArgumentError, JobStatus, OutcomeUnknown, ServerError
+from neuro_sync.jobs.starting import idempotency_tag
+
+from .conftest import CUT, JOB, NOT_SENT, SILENT
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+
+
+class Platform:
+    """Keeps jobs, and makes of each start what it is told: see ``script``."""
+
+    def __init__(self):
+        self.jobs = []
+        self.starts = 0
+        # For each start one of: "answer", "lose" (make the job and lose the answer), or what is answered
+        # without making a job. Then "answer".
+        self.script = []
+        self.before_start = lambda: None
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def make(self, body):
+        number = next(self._numbers)
+        created = (NOON + timedelta(seconds=number)).isoformat()
+        job = {
+            **JOB,
+            "id": "job-{}".format(number),
+            "status": "pending",
+            "statuses": [],
+            "history": {"status": "pending", "created_at": created},
+            "tags": sorted(set(body.get("tags", ()))),
+            "cluster_name": body["cluster_name"],
+            "org_name": body["org_name"],
+            "project_name": body["project_name"],
+        }
+        self.jobs.append(job)
+        return job
+
+    def __call__(self, request):
+        if request.method == "POST":
+            self.before_start()
+            with self._lock:
+                return self._start(request.json)
+        with self._lock:
+            if request.method == "DELETE":
+                return self._kill(request.url.rpartition("/")[2])
+            return 200, {"jobs": self._found(request.query)}
+
+    def _start(self, body):
+        self.starts += 1
+        what = self.script.pop(0) if self.script else "answer"
+        if what not in ("answer", "lose"):
+            return what
+        job = self.make(body)
+        return (202, job) if what == "answer" else CUT
+
+    def _kill(self, id):
+        for job in self.jobs:
+            if job["id"] == id:
+                job["status"] = "cancelled"
+        return 204
+
+    def _found(self, query):
+        found = self.jobs
+        for name in ("cluster_name", "org_name", "project_name"):
+            wanted = [value for key, value in query if key == name]
+            found = [job for job in found if not wanted or job[name] in wanted]
+        tags = {value for key, value in query if key == "tag"}
+        return [job for job in found if tags <= set(job["tags"])]
+
+    def active(self):
+        return [job["id"] for job in self.jobs if job["status"] not in ("cancelled", "failed")]
+
+
+@pytest.fixture
+def platform(api):
+    platform = Platform()
+    api.handler = platform
+    return platform
+
+
+def start(jobs, key="nightly", **options):
+    return jobs.start(image="ubuntu", preset_name="cpu-small", idempotency_key=key, **options)
+
+
+def test_the_job_has_the_tag_of_the_key_and_those_of_the_user(jobs, platform):
+    job = start(jobs, tags=["mine"])
+    assert set(job.tags) == {"mine", idempotency_tag("nightly")}
+
+
+def test_a_second_start_returns_the_first_job(jobs, platform):
+    first = start(jobs)
+    assert start(jobs).id == first.id
+    assert platform.starts == 1
+
+
+def test_another_process_finds_it_too(connect, platform):
+    first = start(connect())
+    assert start(connect()).id == first.id
+    assert len(platform.jobs) == 1
+
+
+@pytest.mark.parametrize("status", sorted(status.value for status in JobStatus.items()))
+def test_it_is_found_in_any_state(jobs, platform, status):
+    first = start(jobs)
+    platform.jobs[0]["status"] = status
+    again = start(jobs)
+    assert (again.id, again.status.value) == (first.id, status)
+
+
+def test_other_keys_make_other_jobs_and_no_key_makes_a_new_one(jobs, platform):
+    started = [start(jobs, "a"), start(jobs, "b"), start(jobs, None), start(jobs, None)]
+    assert len({job.id for job in started}) == 4
+
+
+def test_a_key_counts_in_its_own_project(jobs, platform):
+    first = start(jobs)
+    other = start(jobs, project_name="zoo")
+    assert other.id != first.id
+    assert other.project_name == "zoo"
+
+
+def test_the_job_of_a_lost_answer_is_found_and_no_second_one_made(jobs, platform):
+    platform.script = ["lose"]
+    job = start(jobs)
+    assert [job.id] == platform.active() == ["job-1"]
+    assert platform.starts == 1
+
+
+@pytest.mark.parametrize("failure", [CUT, SILENT, 502, 500, 504], ids=repr)
+def test_a_start_that_did_not_arrive_is_sent_again(jobs, platform, clock, failure):
+    platform.script = [failure, failure]
+    assert start(jobs).id == "job-1"
+    assert platform.starts == 3
+    assert clock.slept == [0.25, 0.5]
+
+
+def test_a_start_that_was_not_even_sent_is_repeated_by_the_transport(jobs, platform):
+    platform.script = [NOT_SENT]
+    assert start(jobs).id == "job-1"
+
+
+@pytest.mark.parametrize(("failure", "cls"), [(CUT, OutcomeUnknown), (502, ServerError)])
+def test_when_every_start_is_lost_and_nothing_found_that_is_said(jobs, platform, failure, cls):
+    platform.script = [failure] * 3
+    with pytest.raises(cls):
+        start(jobs)
+    assert platform.starts == 3
+
+
+def test_a_refused_start_is_final(jobs, platform):
+    platform.script = [(400, {"error": "no credits"})]
+    with pytest.raises(IllegalArgumentError, match="no credits"):
+        start(jobs)
+    assert platform.starts == 1
+
+
+def test_without_a_key_a_lost_answer_is_told_and_nothing_is_looked_for(jobs, api, platform):
+    platform.script = ["lose"]
+    with pytest.raises(OutcomeUnknown):
+        start(jobs, None)
+    assert [request.method for request in api.requests] == ["POST"]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_starts_at_one_moment_end_with_one_job_that_all_get(connect, platform, count):
+    together = threading.Barrier(count)
+    platform.before_start = lambda: together.wait(10)
+    found = []
+
+    def run():
+        found.append(start(connect()).id)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert platform.starts == count
+    assert platform.active() == ["job-1"]
+    assert found == ["job-1"] * count
+
+
+def test_a_race_with_a_lost_answer_ends_with_one_job_too(connect, platform):
+    platform.script = ["lose", "answer"]
+    together = threading.Barrier(2)
+    platform.before_start = lambda: together.wait(10)
+    found = []
+
+    def run():
+        found.append(start(connect()).id)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == ["job-1"] * 2
+    assert platform.active() == ["job-1"]
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(key=st.text())
+def test_any_text_is_a_key(api, connect, key):
+    api.handler = platform = Platform()
+    jobs = connect()
+    assert start(jobs, key).id == start(jobs, key).id
+    assert len(platform.jobs) == 1
+
+
+def test_ctrl_c_while_a_start_is_looked_for_is_not_kept_back(jobs, platform, api):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    platform.before_start = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        start(jobs)
+    assert platform.jobs == []
