@@ -76,16 +76,27 @@ def _finite(value: float) -> float:
     return value
 
 
+def _plain(text: str) -> str:
+    """Refuse what no process can be given."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise t.DataError("value is not text: {}".format(error)) from error
+    if "\0" in text:
+        raise t.DataError("value has a NUL in it")
+    return text
+
+
 def _words(text: str) -> str:
     try:
-        shlex.split(text)
+        shlex.split(_plain(text))
     except ValueError as error:
         raise t.DataError("invalid command format: {}".format(error)) from error
     return text
 
 
 def _absolute(text: str) -> str:
-    if not text.startswith("/"):
+    if not _plain(text).startswith("/"):
         raise t.DataError("path must be absolute")
     return text
 
@@ -98,7 +109,7 @@ def _path(text: str) -> str:
 
 def _uri(scheme: str, least_parts: int) -> Callable[[str], str]:
     def check(text: str) -> str:
-        parts = urlsplit(text)
+        parts = urlsplit(_plain(text))
         segments = [part for part in unquote(parts.path).split("/") if part]
         if parts.scheme != scheme:
             raise t.DataError("invalid URI scheme '{}', expected '{}'".format(parts.scheme, scheme))
@@ -182,7 +193,7 @@ _CONTAINER: Dict[t.Key, Any] = {
                 t.Key("health_check_path", optional=True, default="/"): t.String(),
             }
         ),
-        env=t.Mapping(t.String(), t.String(allow_blank=True)),
+        env=t.Mapping(t.String() & _plain, t.String(allow_blank=True) & _plain),
         volumes=t.List(
             t.Dict(
                 {

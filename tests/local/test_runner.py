@@ -15,6 +15,7 @@ import pytest
 from neuro_sync.local.runner import JobExit, JobSpec, LaunchError, Runner
 
 from .execution import run
+from .processes import alive
 
 COMPLETED = JobExit(0, "Completed", "")
 
@@ -61,20 +62,13 @@ class Machine:
 
 async def gone(*pids: int) -> None:
     """Waits until the processes have ended."""
-    while any(psutil.pid_exists(pid) and _alive(pid) for pid in pids):
+    while any(map(alive, pids)):
         await asyncio.sleep(0.01)
 
 
 def new_children(before: Any) -> Any:
     """The processes below this one that were not there: a platform of other tests may be."""
     return set(psutil.Process().children(recursive=True)) - before
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_entrypoint_and_command_are_split_into_words_without_a_shell(

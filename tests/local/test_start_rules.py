@@ -77,6 +77,16 @@ REFUSED = [
     ("command", {"command": "echo 'no end"}),
     ("entrypoint", {"entrypoint": 'sh -c "'}),
     ("command", {"command": "trailing \\"}),
+    # What no process can be given
+    ("command", {"command": "echo 'a\0b'"}),
+    ("command", {"command": "echo \ud800"}),
+    ("entrypoint", {"entrypoint": "a\0b"}),
+    ("working_dir", {"working_dir": "/no\0where"}),
+    ("working_dir", {"working_dir": "/\ud800"}),
+    ("env", {"env": {"A": "a\0b"}}),
+    ("env", {"env": {"A\0": "b"}}),
+    ("env", {"env": {"A": "\ud800"}}),
+    ("dst_path", {"volumes": [volume(dst="/a\0b")]}),
     # Numbers
     ("schedule_timeout", {"schedule_timeout": 0.5}),
     ("schedule_timeout", {"schedule_timeout": 30 * 24 * 3600}),
@@ -127,7 +137,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("word", "fields"), REFUSED, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("word", "fields"), REFUSED, ids=lambda value: ascii(value)[:60])
 def test_what_start_refuses(api, word, fields):
     error = api.error(api.post(flat(**fields)), 400)
     assert word in error
