@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from aiohttp import web
 
+from .keys import fault_of
 from .replies import refusal
 
 __all__ = ["SAVE_REFUSED", "answer_save", "parse_image"]
@@ -66,7 +67,10 @@ async def answer_save(request: web.Request, error: str) -> web.StreamResponse:
     response = web.StreamResponse()
     response.headers["Content-Type"] = "application/x-ndjson; charset=utf-8"
     await response.prepare(request)
-    line = {"error": error, "errorDetail": {"message": error}}
-    await response.write(json.dumps(line).encode() + b"\r\n")
+    line = json.dumps({"error": error, "errorDetail": {"message": error}}).encode() + b"\r\n"
+    fault = fault_of(request)
+    if fault is not None:
+        await fault.before_send(response, len(line))
+    await response.write(line)
     await response.write_eof()
     return response

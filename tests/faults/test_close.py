@@ -18,6 +18,7 @@ from neuro_sync.streams.std import StdStream
 from neuro_sync.streams.telemetry import TelemetryStream
 
 from ..wire.stream_server import Refusal, dial, serve
+from .black_hole import black_hole
 from .flaky_log import Job
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -217,29 +218,10 @@ def until_it_rests(count):
         time.sleep(0.01)
 
 
-def black_hole():
-    """A port whose connections do not come about: its queue is full."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    address = listener.getsockname()
-    filling = []
-    while True:
-        sock = socket.socket()
-        filling.append(sock)
-        sock.settimeout(0.2)
-        try:
-            sock.connect(address)
-        except OSError:  # timed out: this one waits, and so will all others
-            return listener, filling
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fills the queue of Linux")
 @pytest.mark.parametrize("open_stream", [open_log, open_telemetry, open_forward])
 def test_a_connection_that_does_not_come_about_is_called_off(open_stream):
-    listener, filling = black_hole()
-    try:
-        url = "http://127.0.0.1:{}/".format(listener.getsockname()[1])
+    with black_hole() as url:
         stream = open_stream(url)
         user = User(use_port if open_stream is open_forward else read_all, stream)
         if open_stream is open_forward:
@@ -252,9 +234,6 @@ def test_a_connection_that_does_not_come_about_is_called_off(open_stream):
         user.join(10)
         assert user.error is None
         until(lambda: not stream_threads(""), 5)
-    finally:
-        for sock in (listener, *filling):
-            sock.close()
 
 
 def stream_threads(name):
