@@ -67,8 +67,8 @@ async def gone(*pids: int) -> None:
 
 
 def new_children(before: Any) -> Any:
-    """The processes below this one that were not there: a platform of other tests may be."""
-    return set(psutil.Process().children(recursive=True)) - before
+    """The children of this process that were not there: a platform of other tests may be."""
+    return set(psutil.Process().children()) - before
 
 
 def test_entrypoint_and_command_are_split_into_words_without_a_shell(
