@@ -19,7 +19,7 @@ _COLOURS = {
     "failed": "#cf222e",
     "cancelled": "#6e7781",
 }
-_WIDTH, _HEIGHT = 360, 60
+_WIDTH, _HEIGHT = 320, 64
 
 
 def jobs_table_html(jobs: "Sequence[JobDescription]") -> str:
@@ -72,25 +72,43 @@ def telemetry_html(samples: "Sequence[JobTelemetry]") -> str:
         figures.append(["GPU", "{} %".format(escape(str(last.gpu_duty_cycle)))])
     if last.gpu_memory is not None:
         figures.append(["GPU memory", "{:.1f} MiB".format(last.gpu_memory)])
-    text = _table(["", "now"], figures)
-    if len(samples) > 1:
-        text += _chart("CPU, cores", [sample.cpu for sample in samples], "#0969da")
-        text += _chart("Memory, MiB", [sample.memory for sample in samples], "#1a7f37")
-    return text
+    if len(samples) == 1:
+        return _table(["", "now"], figures)
+    times = [sample.timestamp for sample in samples]
+    return _table(["", "last"], figures) + "".join(
+        [
+            _chart("CPU, cores", times, [sample.cpu for sample in samples], "#0969da"),
+            _chart("Memory, MiB", times, [sample.memory for sample in samples], "#1a7f37"),
+        ]
+    )
 
 
-def _chart(title: str, values: Sequence[float], colour: str) -> str:
+def _chart(title: str, times: Sequence[float], values: Sequence[float], colour: str) -> str:
+    """A line over time, from 0 to a little more than its highest point."""
     top = max(max(values), 1e-9)
-    step = _WIDTH / (len(values) - 1)
+    span = max(times) - min(times)
     points = " ".join(
-        "{:.1f},{:.1f}".format(number * step, _HEIGHT - value / top * (_HEIGHT - 4))
-        for number, value in enumerate(values)
+        "{:.1f},{:.1f}".format(
+            (time - min(times)) / span * _WIDTH if span else number / (len(times) - 1) * _WIDTH,
+            _HEIGHT - value / top * (_HEIGHT - 6),
+        )
+        for number, (time, value) in enumerate(zip(times, values))
     )
     return (
-        '<figure style="margin:4px 0"><figcaption><small>{} (at most {:.2f})</small></figcaption>'
-        '<svg width="{}" height="{}" role="img" aria-label="{}">'
-        '<polyline points="{}" fill="none" stroke="{}" stroke-width="1.5"/></svg></figure>'
-    ).format(escape(title), top, _WIDTH, _HEIGHT, escape(title), points, colour)
+        '<figure style="margin:6px 0;display:inline-block;margin-right:16px">'
+        '<figcaption style="font-size:smaller">{title}: at most {top:.2f} in {span}</figcaption>'
+        '<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        'aria-label="{title}" style="border-left:1px solid #8c959f;border-bottom:1px solid #8c959f">'
+        '<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/></svg></figure>'
+    ).format(
+        title=escape(title),
+        top=top,
+        span=_span(span) or "0:00:00",
+        width=_WIDTH,
+        height=_HEIGHT,
+        points=points,
+        colour=colour,
+    )
 
 
 def _status_html(job: "JobDescription") -> str:

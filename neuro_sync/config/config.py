@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Config"]
 
+# For other modules of this package.
+_INTERNAL = frozenset(
+    [
+        "from_server",
+        "from_store",
+        "orgs",
+        "ping",
+        "registries",
+        "server_has_projects",
+        "token_source",
+    ]
+)
+
 
 class Config:
     """What a client is about. Made with the client; ``switch_*`` and ``fetch`` change it for all its users.
@@ -344,6 +357,10 @@ class Config:
         from .overrides import NO_OVERRIDES, load_overrides
 
         return NO_OVERRIDES if self._store is None else load_overrides(self._store.path)
+
+    def __dir__(self) -> List[str]:
+        # What other modules of the package use is of no use at a prompt.
+        return [name for name in super().__dir__() if name not in _INTERNAL]
 
     def __repr__(self) -> str:
         return "<Config of {}>".format(self._api_url)

@@ -1,7 +1,7 @@
 """Enumerations that newer servers may extend."""
 
 from enum import Enum
-from typing import Any, Dict, Type, TypeVar
+from typing import Any, Dict, List, Type, TypeVar
 
 __all__ = ["OpenTextEnum", "from_text"]
 
@@ -47,6 +47,11 @@ class OpenTextEnum(str, Enum):
 
     def __str__(self) -> str:
         return str(self._value_)
+
+    def __dir__(self) -> List[str]:
+        # What a text can do is of no use here, and hides what a status can do.
+        names = {name for kind in type(self).__mro__ for name in vars(kind)}
+        return sorted((names - set(dir(str))) | {"name", "value"})
 
     def __format__(self, format_spec: str) -> str:
         return format(str(self._value_), format_spec)

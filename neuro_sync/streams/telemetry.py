@@ -16,13 +16,16 @@ __all__ = ["TelemetryStream"]
 
 _ORDERLY = (1000, 1005)
 _INTERNAL_ERROR = 1011
+# Ten minutes of samples: what a notebook shows of them.
+_KEPT = 600
 
 
 class TelemetryStream:
     """The telemetry of a job, about one sample a second until it ends.
 
     An iterator and a context manager. Under ``with`` the connection is made, and its errors raised,
-    on entry; otherwise at the first sample.
+    on entry; otherwise at the first sample. In a notebook it shows the samples that were taken so far, cpu
+    and memory over time.
 
     Args:
         dial: makes the connection; called in another thread.
@@ -43,6 +46,7 @@ class TelemetryStream:
         self._one_reader = OneReader()
         self._reader: Optional[Reader] = None
         self._frames: Deque[bytes] = deque()
+        self._taken: "Deque[JobTelemetry]" = deque(maxlen=_KEPT)
         self._sampled = False
         self._over = False
 
@@ -62,7 +66,9 @@ class TelemetryStream:
             while not self._over:
                 if self._frames:
                     self._sampled = True
-                    return self._decode(_sample(self._frames.popleft()))
+                    sample = self._decode(_sample(self._frames.popleft()))
+                    self._taken.append(sample)
+                    return sample
                 reader = self._open()
                 frames = reader.get()
                 if frames is not None:
@@ -121,6 +127,11 @@ class TelemetryStream:
     def __repr__(self) -> str:
         state = "closed" if self._over else "new" if self._reader is None else "open"
         return "<TelemetryStream {}>".format(state)
+
+    def _repr_html_(self) -> str:
+        from ..display import telemetry_html
+
+        return telemetry_html(list(self._taken))
 
 
 def _sample(frame: bytes) -> Mapping[str, Any]:
