@@ -46,7 +46,9 @@ def blocks(path):
         while not lines[number].strip():
             number += 1
         first = number
-        while number < len(lines) and (not lines[number].strip() or _indent(lines[number]) > indent):
+        while number < len(lines) and (
+            not lines[number].strip() or _indent(lines[number]) > indent
+        ):
             number += 1
         body = lines[first:number]
         margin = min(_indent(line) for line in body if line.strip())
