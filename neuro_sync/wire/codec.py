@@ -5,14 +5,16 @@ wire format and that library reads it too. What is generated here does the same 
 fills the dict of the new object and calls nothing that it need not call.
 """
 
+import collections.abc
 import dataclasses
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
 from ..errors import ProtocolError
 
-__all__ = ["decode", "encode", "wire_field"]
+__all__ = ["decode", "encode", "keeps", "wire_field"]
 
 T = TypeVar("T")
+D = TypeVar("D", bound=Callable[[Any], Any])
 _KEY = "dataclasses_json"
 _Decoder = Callable[[Mapping[str, Any]], Any]
 _decoders: Dict[type, _Decoder] = {}
@@ -48,17 +50,24 @@ def wire_field(
     return dataclasses.field(metadata={_KEY: metadata}, **field)
 
 
+def keeps(kind: type) -> Callable[[D], D]:
+    """Says of a decoder that it gives back values of that class as they are: then it need not be called."""
+
+    def mark(decoder: D) -> D:
+        decoder.keeps = kind  # type: ignore[attr-defined]
+        return decoder
+
+    return mark
+
+
 def decode(cls: Type[T], payload: Mapping[str, Any]) -> T:
     """Make an object of a JSON object. Unknown keys are ignored, null is as good as absent.
 
     Raises:
         ProtocolError: a key is missing, or a value is of the wrong kind; the message names it.
     """
-    decoder = _decoders.get(cls)
-    if decoder is None:
-        decoder = _decoders[cls] = _generate(cls)
     try:
-        result: T = decoder(payload)
+        result: T = (_decoders.get(cls) or _generate(cls))(payload)
     except ProtocolError:
         raise
     except _WRONG as error:
@@ -107,10 +116,15 @@ def _generate(cls: type) -> _Decoder:
         lines.append("    value = get({!r})".format(_wire_name(field)))
         found = "to[{!r}] = value".format(field.name)
         decoder = config.get("decoder")
+        branch = "if"
         if decoder is not None:
             space["decode{}".format(number)] = decoder
+            if hasattr(decoder, "keeps"):
+                space["kept{}".format(number)] = decoder.keeps
+                lines.append("    if value.__class__ is kept{}: {}".format(number, found))
+                branch = "elif"
             found = "to[{!r}] = decode{}(value)".format(field.name, number)
-        lines.append("    if value is not None: {}".format(found))
+        lines.append("    {} value is not None: {}".format(branch, found))
         if field.default is not dataclasses.MISSING:
             space["default{}".format(number)] = field.default
             lines.append("    else: to[{!r}] = default{}".format(field.name, number))
@@ -121,13 +135,14 @@ def _generate(cls: type) -> _Decoder:
             lines.append("    else: raise KeyError({!r})".format(_wire_name(field)))
     lines.append("    return self")
     exec("\n".join(lines), space)
-    decoder_function: _Decoder = space["decoder"]
-    return decoder_function
+    generated: _Decoder = space["decoder"]
+    _decoders[cls] = generated
+    return generated
 
 
 def _explain(cls: type, payload: Any, error: Exception) -> ProtocolError:
     """Find the field that could not be decoded: slowly, for nobody waits for it."""
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, collections.abc.Mapping):
         return ProtocolError(
             "{}: expected a JSON object, got {}".format(cls.__name__, type(payload).__name__)
         )
