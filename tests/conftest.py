@@ -5,6 +5,13 @@ import threading
 import time
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile(
+    "neuro_sync", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("neuro_sync")
 
 
 @pytest.fixture(scope="session")

@@ -228,7 +228,8 @@ def _read_only_by_default(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _encode_image(image: RemoteImage) -> Any:
     # The server's text does not say whose registry it is in, nor which part is the organisation.
-    return image.to_dict() if image.is_platform_image else image.as_docker_url()
+    text = image.as_docker_url()
+    return text if decode_image(text) == image else image.to_dict()
 
 
 def _dump_urls(urls: Mapping[str, URL]) -> Dict[str, str]:
