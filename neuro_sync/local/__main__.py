@@ -2,15 +2,19 @@
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
-from .app import Server
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .app import Server
 
 __all__ = ["main"]
 
@@ -21,32 +25,46 @@ def main(argv: Optional[List[str]] = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if arguments.data_dir is None:
+        with tempfile.TemporaryDirectory(prefix="neuro_sync-") as directory:
+            return _run(directory, arguments)
+    try:
+        return _run(arguments.data_dir, arguments)
+    finally:
+        if arguments.remove_data_dir:
+            shutil.rmtree(arguments.data_dir, ignore_errors=True)
+
+
+def _run(data_dir: str, arguments: argparse.Namespace) -> int:
+    try:
+        from .app import Server
+    except ModuleNotFoundError as error:
+        return _fail("{}: pip install 'neuro_sync[local]'".format(error))
     settings = Settings(
         jobs_quota=arguments.jobs_quota, seconds_per_minute=arguments.seconds_per_minute
     )
-    if arguments.data_dir is not None:
-        return _run(arguments.data_dir, arguments, settings)
-    with tempfile.TemporaryDirectory(prefix="neuro_sync-") as directory:
-        return _run(directory, arguments, settings)
-
-
-def _run(data_dir: str, arguments: argparse.Namespace, settings: Settings) -> int:
     server = Server(data_dir, arguments.port, settings)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(_serve(server, arguments.ready_fd, arguments.parent_fd))
     except OSError as error:
-        print("the local platform cannot start: {}".format(error), file=sys.stderr)
-        return 1
+        if error.errno == errno.EADDRINUSE:
+            return _fail("port {} is taken (0 takes a free one)".format(arguments.port))
+        return _fail(str(error))
     finally:
         loop.close()
 
 
-async def _serve(server: Server, ready_fd: Optional[int], parent_fd: Optional[int]) -> int:
+def _fail(reason: str) -> int:
+    print("the local platform cannot start: {}".format(reason), file=sys.stderr)
+    return 1
+
+
+async def _serve(server: "Server", ready_fd: Optional[int], parent_fd: Optional[int]) -> int:
     loop = asyncio.get_event_loop()
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
     if parent_fd is not None:
         # Its other end is the parent's alone: it becomes readable when the parent has gone.
@@ -64,7 +82,7 @@ async def _serve(server: Server, ready_fd: Optional[int], parent_fd: Optional[in
     return 0
 
 
-def _greet(server: Server) -> None:
+def _greet(server: "Server") -> None:
     print(
         "A local platform, until Ctrl-C.\n\n"
         "  API    {url}\n"
@@ -82,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m neuro_sync.local",
         description="A platform on this machine: the real protocol, real processes as jobs.",
     )
-    parser.add_argument("--port", type=int, default=0, help="TCP port; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="TCP port; 0 takes a free one")
     parser.add_argument("--data-dir", metavar="DIR", help="where it keeps jobs, logs and its token")
     parser.add_argument(
         "--jobs-quota", type=int, metavar="N", help="jobs that may be active at once"
@@ -95,9 +113,16 @@ def _parser() -> argparse.ArgumentParser:
         help="how long a minute of a life span takes, for tests of it",
     )
     # How LocalPlatform talks to it.
+    parser.add_argument("--remove-data-dir", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--parent-fd", type=int, help=argparse.SUPPRESS)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("{!r} is no port".format(text))
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The platform's server: the pieces put together, and errors as the platform answers them."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from .configuration import REGISTRY
 from .faults import FaultSwitch, setup_faults
 from .jobs import JobsService
 from .keys import TOKENS
+from .lock import DirectoryLock
 from .monitoring import setup_monitoring
 from .oauth import setup_oauth
 from .replies import Refusal
@@ -35,6 +37,7 @@ _TOKEN_LIFETIME = 3600.0
 _LARGEST_BODY = 16 * 2**20
 _MONITORING = "/api/v1/monitoring/"
 _BACKLOG = 1024
+_CLOSING = 5.0  # seconds that clients get to take their last bytes
 
 
 class Server:
@@ -69,15 +72,23 @@ class Server:
             OSError: the port is taken, or the directory cannot be used.
         """
         os.makedirs(self._data_dir, mode=0o700, exist_ok=True)
+        async with contextlib.AsyncExitStack() as stack:
+            lock = DirectoryLock(self._data_dir)
+            stack.callback(lock.close)
+            await self._start(stack)
+            self._open = stack.pop_all()
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        """Put the pieces together; on the stack is how each of them ends."""
         settings, presets = self._settings, machine_presets()
-        self._tokens = Tokens(self._data_dir, settings.user)
-        self._store = Store(os.path.join(self._data_dir, "jobs.sqlite"))
-        self._runner = Runner(pathlib.Path(self._data_dir))
+        self._tokens = tokens = Tokens(self._data_dir, settings.user)
+        store = Store(os.path.join(self._data_dir, "jobs.sqlite"))
+        stack.callback(store.close)
+        runner = Runner(pathlib.Path(self._data_dir))
         by_name = {preset.name: preset for preset in presets}
-        room = Room(machine_cpu(), machine_memory())
-        self._scheduler = scheduler = Scheduler(self._runner, room, by_name, settings)
+        scheduler = Scheduler(runner, Room(machine_cpu(), machine_memory()), by_name, settings)
         jobs = JobsService(
-            self._store,
+            store,
             settings,
             admission=Admission(settings, by_name, missing_reason),
             capacity=scheduler.capacity,
@@ -85,25 +96,28 @@ class Server:
         )
         scheduler.jobs = jobs
         app = web.Application(middlewares=[_answer_errors], client_max_size=_LARGEST_BODY)
-        app[TOKENS] = self._tokens
+        app[TOKENS] = tokens
         app.on_response_prepare.append(_sign)
-        setup_faults(app, FaultSwitch(self._tokens))
+        setup_faults(app, FaultSwitch(tokens))
         setup_admin(app, settings)
-        setup_oauth(app, self._tokens, _TOKEN_LIFETIME)
-        setup_api(app, jobs, scheduler, self._tokens, settings, presets, lambda: self.base_url)
-        setup_monitoring(app, jobs, self._runner, registry=REGISTRY)
+        setup_oauth(app, tokens, _TOKEN_LIFETIME)
+        setup_api(app, jobs, scheduler, tokens, settings, presets, lambda: self.base_url)
+        setup_monitoring(app, jobs, runner, registry=REGISTRY)
         self._web = web.AppRunner(app, access_log=None)
+        stack.push_async_callback(self._close_connections)
+        stack.push_async_callback(runner.close)
+        stack.push_async_callback(scheduler.close)
         await self._web.setup()
         site = web.TCPSite(self._web, "127.0.0.1", self._port, backlog=_BACKLOG)
         await site.start()
         self._port = self._web.addresses[0][1]
 
+    async def _close_connections(self) -> None:
+        await asyncio.wait({asyncio.ensure_future(self._web.cleanup())}, timeout=_CLOSING)
+
     async def stop(self) -> None:
         """End all jobs and streams, and listen no more."""
-        await self._scheduler.close()
-        await self._runner.close()
-        await asyncio.wait({asyncio.ensure_future(self._web.cleanup())}, timeout=5)
-        self._store.close()
+        await self._open.aclose()
 
 
 @web.middleware

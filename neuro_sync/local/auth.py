@@ -37,6 +37,8 @@ class Tokens:
         try:
             with open(self._secret_file, encoding="utf-8") as file:
                 secret: Dict[str, Any] = json.load(file)
+        except ValueError as error:
+            raise OSError("{} is damaged: {}".format(self._secret_file, error)) from error
         except FileNotFoundError:
             secret = {"key": secrets.token_hex(32), "generation": 0}
             _write_private(self._secret_file, json.dumps(secret))

@@ -67,13 +67,16 @@ class LocalPlatform:
         words += ["--seconds-per-minute", str(seconds_per_minute)]
         if jobs_quota is not None:
             words += ["--jobs-quota", str(jobs_quota)]
-        process, lifeline, ready = _spawn(words, self.data_dir / "platform.log")
-        self._close = weakref.finalize(self, _stop, process, lifeline, temporary, os.getpid())
-        try:
-            self.api_url = _await_ready(process, ready, self.data_dir / "platform.log")
-        except BaseException:
-            self._close()
-            raise
+        if temporary is not None:
+            words += ["--remove-data-dir"]
+        with _Log(self.data_dir / "platform.log") as log:
+            process, lifeline, ready = _spawn(words, log)
+            self._close = weakref.finalize(self, _stop, process, lifeline, temporary, os.getpid())
+            try:
+                self.api_url = _await_ready(process, ready, log)
+            except BaseException:
+                self._close()
+                raise
         self.faults = Faults(self)
 
     @property
@@ -184,24 +187,42 @@ class Faults:
             return json.loads(response.read().decode())
 
 
-def _spawn(words: List[str], log: Path) -> Any:
+class _Log:
+    """The file that a platform's own words go to, behind those of earlier ones."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self.file = os.fdopen(descriptor, "r+b", buffering=0)
+        self._start = os.fstat(descriptor).st_size
+
+    def last_words(self) -> str:
+        self.file.seek(self._start)
+        text = self.file.read().decode("utf-8", "replace")
+        return "\n".join(text.splitlines()[-15:])
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.file.close()
+
+
+def _spawn(words: List[str], log: _Log) -> Any:
     """Start the process; the ends of two pipes come with it: one to let it live, one to hear of it."""
     root = str(Path(__file__).resolve().parents[2])
     lifeline_theirs, lifeline = os.pipe()
     ready, ready_theirs = os.pipe()
     words = [*words, "--ready-fd", str(ready_theirs), "--parent-fd", str(lifeline_theirs)]
     try:
-        descriptor = os.open(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _START.format(root), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[lifeline_theirs, ready_theirs],
-                # Ctrl-C at the terminal is for the user's program, which then closes this one.
-                start_new_session=True,
-            )
+        process = subprocess.Popen(
+            [sys.executable, "-c", _START.format(root), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log.file,
+            stderr=log.file,
+            pass_fds=[lifeline_theirs, ready_theirs],
+            # Ctrl-C at the terminal is for the user's program, which then closes this one.
+            start_new_session=True,
+        )
     except BaseException:
         os.close(lifeline)
         os.close(ready)
@@ -212,24 +233,22 @@ def _spawn(words: List[str], log: Path) -> Any:
     return process, lifeline, ready
 
 
-def _await_ready(process: "subprocess.Popen[bytes]", ready: int, log: Path) -> str:
+def _await_ready(process: "subprocess.Popen[bytes]", ready: int, log: _Log) -> str:
     deadline = time.monotonic() + _START_PATIENCE
     text = b""
     with os.fdopen(ready, "rb", buffering=0) as pipe:
         while not text.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
-                raise RuntimeError("the local platform did not start in time; see {}".format(log))
+                raise RuntimeError(
+                    "the local platform did not start in time:\n{}".format(log.last_words())
+                )
             piece = pipe.read(4096)
             if not piece:
                 process.wait()
-                raise RuntimeError("the local platform did not start:\n{}".format(_tail(log)))
+                raise RuntimeError("the local platform did not start:\n{}".format(log.last_words()))
             text += piece
     return text.decode().strip()
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
 
 
 def _stop(

@@ -66,16 +66,24 @@ class Row(NamedTuple):
 
 
 class Store:
-    """The file. All belongs to one thread; but :meth:`page` may be called in any."""
+    """The file. All belongs to one thread; but :meth:`page` may be called in any.
+
+    Raises:
+        OSError: it cannot be used.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None)
-        # A crash of the platform loses nothing; one of the machine may lose the last moments.
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.executescript(_SCHEMA)
+        try:
+            # A crash of the platform loses nothing; one of the machine may lose the last moments.
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=OFF")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise OSError("{}: {}".format(path, error)) from error
 
     def save(self, payload: Mapping[str, Any], line: bytes) -> None:
         """Write a job, new or changed."""
