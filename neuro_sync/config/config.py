@@ -99,7 +99,7 @@ class Config:
 
     @property
     def path(self) -> Optional[Path]:
-        """Where the login is kept; None: in memory."""
+        """Where the login is kept, or None where it is in memory only."""
         return None if self._store is None else self._store.path
 
     @property
@@ -132,12 +132,12 @@ class Config:
 
     @property
     def server_has_projects(self) -> bool:
-        """The server knows projects: those before March 2023 refuse to hear of them."""
+        """The server knows projects; those before March 2023 refuse to hear of them."""
         return self._loaded().has_projects
 
     @property
     def registries(self) -> Mapping[str, str]:
-        """The registry of each cluster: host, and port where it is said."""
+        """The registry of each cluster (its host, and its port where it is said)."""
         self._loaded()
         return self._registries
 

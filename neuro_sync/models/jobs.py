@@ -54,17 +54,17 @@ class JobStatus(OpenTextEnum):
 
     @property
     def is_pending(self) -> bool:
-        """It waits to become running: PENDING and SUSPENDED."""
+        """It waits to become running (PENDING, SUSPENDED)."""
         return self in (JobStatus.PENDING, JobStatus.SUSPENDED)
 
     @property
     def is_running(self) -> bool:
-        """It is running now: RUNNING."""
+        """It is running now (RUNNING)."""
         return self is JobStatus.RUNNING
 
     @property
     def is_finished(self) -> bool:
-        """It has ended: SUCCEEDED, FAILED and CANCELLED."""
+        """It has ended (SUCCEEDED, FAILED, CANCELLED)."""
         return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
     @classmethod

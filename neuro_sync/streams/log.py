@@ -95,7 +95,7 @@ class LogStream:
 
     @property
     def cursor(self) -> str:
-        """The place behind what was delivered, as a text: ``monitor(id, after=cursor)`` goes on."""
+        """The place behind what was delivered, as a text that ``monitor(id, after=cursor)`` goes on from."""
         with self._follower.lock:
             pending = [piece for piece in self._follower.pieces if isinstance(piece, Chunk)]
             without = len(self._lines) + sum(
