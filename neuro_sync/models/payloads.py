@@ -1,5 +1,6 @@
 """What is sent to start a job: empty values are left out, as the server refuses most of them."""
 
+import math
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence, Union
 
 from yarl import URL
@@ -96,6 +97,8 @@ def whole_minutes(seconds: float, what: str) -> int:
     Raises:
         ValueError: there is not one, and no server accepts less.
     """
+    if not math.isfinite(seconds):
+        raise ValueError("{} is {}, which is no number of seconds".format(what, seconds))
     minutes = int(seconds // 60)
     if minutes < 1:
         raise ValueError(
