@@ -115,9 +115,10 @@ def _config_2025(base, authorized=True):
             for vendor in ("nvidia", "amd", "intel"):
                 gpu = item.pop(vendor + "_gpu", None)
                 if gpu is not None:
-                    item[vendor + "_gpu"] = gpu["count"]
-                    if "model" in gpu:
-                        item[vendor + "_gpu_model"] = gpu["model"]
+                    for prefix in [vendor + "_"] + [""] * (vendor == "nvidia"):
+                        item[prefix + "gpu"] = gpu["count"]
+                        if "model" in gpu:
+                            item[prefix + "gpu_model"] = gpu["model"]
     return payload
 
 
@@ -138,10 +139,8 @@ def _config_2022(base, authorized=True):
         cluster["orgs"].insert(0, None)
         for preset in cluster["resource_presets"]:
             for vendor in ("nvidia", "amd", "intel"):
-                for end in ("gpu", "gpu_model"):
-                    value = preset.pop("{}_{}".format(vendor, end), None)
-                    if vendor == "nvidia" and value is not None:
-                        preset[end] = value
+                preset.pop(vendor + "_gpu", None)
+                preset.pop(vendor + "_gpu_model", None)
     return payload
 
 

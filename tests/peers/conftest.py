@@ -14,21 +14,26 @@ def pytest_configure(config):
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
 
 
-def _both(name):
-    @pytest.fixture(scope="session", name=name)
-    def fixture(tmp_path_factory):
-        both = Both(_NAMES[name], tmp_path_factory.mktemp(name) / "config")
+def _both(name, peer):
+    @pytest.fixture(scope="session", name="started_" + name)
+    def started(tmp_path_factory):
+        both = Both(peer, tmp_path_factory.mktemp(name) / "config")
         yield both
         _COUNTS[both.name] = both.comparisons
         both.close()
 
-    return fixture
+    @pytest.fixture(name=name)
+    def fixture(request):
+        both = request.getfixturevalue("started_" + name)
+        both.recorder.forget()
+        return both
+
+    return started, fixture
 
 
-_NAMES = {"newest": "apolo-26.9.0", "middle": "neuro-25.5.0", "oldest": "neuro-22.7.1"}
-newest = _both("newest")
-middle = _both("middle")
-oldest = _both("oldest")
+_started_newest, newest = _both("newest", "apolo-26.9.0")
+_started_middle, middle = _both("middle", "neuro-25.5.0")
+_started_oldest, oldest = _both("oldest", "neuro-22.7.1")
 
 
 def pytest_terminal_summary(terminalreporter):

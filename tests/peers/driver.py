@@ -94,6 +94,8 @@ async def log_in(order):
         await factory.logout()
     else:
         async with await factory.get() as client:
+            if do == "config":
+                return {name: getattr(client.config, name) for name in order["names"]}
             if do != "look":
                 await getattr(client.config, do)(*order.get("names", ()))
             return await look(client)
@@ -119,14 +121,7 @@ async def main(url, token, directory):
             if not line:
                 return
             order = json.loads(line)
-            if order["method"] == "config":
-                result = {
-                    name: describe(getattr(client.config, name), order["fields"])
-                    for name in order["names"]
-                }
-                reply = {"result": result}
-            else:
-                reply = await answer(client, order)
+            reply = await answer(client, order)
             print(json.dumps(reply), flush=True)
 
 

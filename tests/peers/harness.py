@@ -71,9 +71,6 @@ class Both:
         if order["method"] == "factory":
             with _in_directory(order.get("cwd", "/")):
                 return _log_in(order)
-        if order["method"] == "config":
-            config = self.ours.config
-            return {name: getattr(config, name) for name in order["names"]}
         arguments = build(order.get("arguments", {}), neuro_sync, self.ours.parse)
         method = order["method"]
         if order.get("on") == "parse":
@@ -132,6 +129,8 @@ def _log_in(order):
         factory.logout()
     else:
         with factory.get(retry=RetryPolicy(attempts=1)) as client:
+            if do == "config":
+                return {name: getattr(client.config, name) for name in order["names"]}
             if do != "look":
                 getattr(client.config, do)(*order.get("names", ()))
             return _look(client)

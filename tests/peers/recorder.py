@@ -62,6 +62,11 @@ class Recorder:
         yield
         self.config = before
 
+    def forget(self):
+        """Answer as if nothing had been told, and forget what was asked."""
+        self.requests = []
+        self.answers = {}
+
     def take(self):
         """The requests since the last time, those for the config left out."""
         taken, self.requests = self.requests, []

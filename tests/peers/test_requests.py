@@ -123,7 +123,7 @@ RESOURCES = [
 ]
 MOMENT = {"$time": "2026-01-02T03:04:05.000600+00:00"}
 EAST = {"$time": "2026-01-02T03:04:05+03:00"}
-NAIVE = {"$time": "2026-01-02T03:04:05.5"}
+NAIVE = {"$time": "2026-01-02T03:04:05.500000"}
 
 CASES = [_start(), _run()]
 CASES += [_start(**{name: value}) for name, values in PARAMETERS.items() for value in values]
@@ -316,7 +316,7 @@ _COMBINED = sorted(set(PARAMETERS) - {"cluster_name", "project_name", "org_name"
 @settings(
     max_examples=150,
     deadline=None,
-    database=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
@@ -332,7 +332,7 @@ def test_a_server_sees_the_same_for_any_combination(newest, chosen):
 @settings(
     max_examples=60,
     deadline=None,
-    database=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
@@ -347,7 +347,7 @@ def test_any_command_arrives_as_it_is(newest, cmd):
 @settings(
     max_examples=60,
     deadline=None,
-    database=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
