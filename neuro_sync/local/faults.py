@@ -86,13 +86,15 @@ class StreamFault:
         self._sent = 0
 
     async def before_send(self, response: web.StreamResponse, size: int) -> None:
-        """Called before each message; raises, or does not return, where the fault strikes.
+        """Called before each message, and with no size when a websocket has been opened; raises, or
+        does not return, where the fault strikes.
 
         Raises:
             ConnectionResetError: the stream has ended here.
         """
         self._sent += size
-        if self._sent <= self._fault.after:
+        # After no bytes at all is at once: the job may never print anything.
+        if self._fault.after and self._sent <= self._fault.after:
             return
         if self._fault.kind == "stall":
             await self._switch.stall(self._request)

@@ -26,12 +26,19 @@ _HEARTBEAT = 30.0
 async def open_websocket(
     request: web.Request, *, protocols: Sequence[str] = (), heartbeat: bool = True
 ) -> web.WebSocketResponse:
-    """Answers the handshake."""
+    """Answers the handshake.
+
+    Raises:
+        ConnectionResetError: a fault was switched on that strikes at once.
+    """
     ws = web.WebSocketResponse(
         protocols=protocols, heartbeat=_HEARTBEAT if heartbeat else None, compress=False
     )
     await ws.prepare(request)
     request.app[WEBSOCKETS].add(ws)
+    fault = fault_of(request)
+    if fault is not None:
+        await fault.before_send(ws, 0)
     return ws
 
 

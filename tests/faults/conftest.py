@@ -66,9 +66,11 @@ def faults(flaky_platform):
 @pytest.fixture
 def flaky_jobs(flaky_platform):
     """The jobs of a client that tries again quickly."""
-    from neuro_sync import RetryPolicy
+    from neuro_sync import Client, RetryPolicy
 
-    with flaky_platform.client(retry=RetryPolicy(base=0.01)) as client:
+    with Client.from_token(
+        flaky_platform.api_url, lambda: flaky_platform.token, retry=RetryPolicy(base=0.01)
+    ) as client:
         client.cluster_name  # noqa: B018  # the config is read now, before any fault is on
         yield client.jobs
 

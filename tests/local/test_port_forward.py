@@ -173,11 +173,11 @@ class Cut:
 
     async def before_send(self, target: Any, size: int) -> None:
         self.sizes.append(size)
-        if len(self.sizes) == 2:
+        if len(self.sizes) == 3:
             raise ConnectionResetError("cut by the test")
 
 
-def test_faults_are_asked_before_each_message(tmp_path: pathlib.Path) -> None:
+def test_faults_are_asked_at_the_start_and_before_each_message(tmp_path: pathlib.Path) -> None:
     async def scenario() -> None:
         async with platform(tmp_path) as site:
             await site.jobs.run("printf '1\\n22\\n333\\n'")
@@ -185,7 +185,7 @@ def test_faults_are_asked_before_each_message(tmp_path: pathlib.Path) -> None:
             async with site.connect("/job-1/log_ws") as ws:
                 received = [message.data async for message in ws]
             assert received == [b"1\n"]
-            assert site.fault.sizes == [2, 3]
+            assert site.fault.sizes == [0, 2, 3]
 
     run(scenario())
 

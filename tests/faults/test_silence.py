@@ -1,0 +1,160 @@
+"""A peer that goes silent, without a word and without an end, is noticed under each kind of stream."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from neuro_sync.errors import ConnectionFailed
+from neuro_sync.streams.forward import PortForward
+from neuro_sync.streams.std import StdStream
+from neuro_sync.transport.auth import StaticToken
+from neuro_sync.transport.ws import WsTransport
+
+from ..wire.stream_server import serve
+
+LIMIT = 30.0
+
+
+class Attempt(threading.Thread):
+    """Runs a call in a thread of its own, and says how long it took and what it raised."""
+
+    def __init__(self, call):
+        super().__init__(daemon=True)
+        self._call = call
+        self.error = self.took = None
+        self.start()
+
+    def run(self):
+        began = time.monotonic()
+        try:
+            self._call()
+        except BaseException as error:
+            self.error = error
+        self.took = time.monotonic() - began
+
+
+def follow(jobs, faults, id):
+    """Ends when the log was taken up on a second connection."""
+    with jobs.monitor(id) as log:
+        reader = Attempt(log.read)
+        while faults.seen("log_ws") < 2:
+            assert reader.took is None
+            time.sleep(0.05)
+        log.close()
+        reader.join(10)
+
+
+def converse(jobs, id):
+    with jobs.exec(id, "echo hello", stdout=True) as stream:
+        stream.read_out()
+
+
+def test_silence_under_a_log_a_command_and_a_forward_is_noticed(
+    nothing_left, flaky_jobs, sleeper, faults, figure
+):
+    """With the intervals that users have: the three at once, as it takes its time."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    port = listener.getsockname()[1]
+
+    def greet():
+        with listener, listener.accept()[0] as conn:
+            conn.sendall(b"hello")
+            conn.recv(1)
+
+    greeter = Attempt(greet)
+
+    def use_port():
+        with flaky_jobs.port_forward(sleeper.id, 0, port) as forward:
+            with socket.create_connection(("127.0.0.1", forward.local_port), timeout=60) as local:
+                local.recv(1)
+
+    for endpoint in ("log_ws", "exec", "port_forward"):
+        faults.stall(endpoint)
+    attempts = {
+        "log": Attempt(lambda: follow(flaky_jobs, faults, sleeper.id)),
+        "command": Attempt(lambda: converse(flaky_jobs, sleeper.id)),
+        "forward": Attempt(use_port),
+    }
+    for attempt in (*attempts.values(), greeter):
+        attempt.join(60)
+    took = {name: attempt.took for name, attempt in attempts.items()}
+    figure(
+        "silent peer under a log, an exec, a forward",
+        "noticed within 30 s",
+        ", ".join("{} {:.1f} s".format(name, seconds or -1) for name, seconds in took.items()),
+    )
+    assert all(seconds is not None and seconds < LIMIT for seconds in took.values()), took
+    assert attempts["log"].error is None
+    assert isinstance(attempts["command"].error, ConnectionFailed)
+    assert isinstance(attempts["forward"].error, ConnectionResetError)
+
+
+@pytest.fixture
+def quick():
+    return WsTransport(StaticToken("secret"), heartbeat=0.1, silence=0.5)
+
+
+def silent(peer):
+    """Reads whatever comes and answers nothing, not even a ping."""
+    while peer.sock.recv(65536):
+        pass
+
+
+def test_a_quiet_peer_that_answers_pings_is_not_given_up(quick):
+    def tell(peer):
+        peer.send(b"\x01hello", b'\x03{"exit_code": 0}')
+        peer.send(b"", opcode=8)
+
+    def quiet(peer):
+        later = threading.Timer(2.0, tell, (peer,))
+        later.start()
+        peer.recv()  # answers pings until the client closes
+        later.join()
+
+    with serve(quiet) as server:
+        with StdStream(quick.dial(server.url)) as stream:
+            assert stream.read_out(timeout=30).data == b"hello"
+            assert stream.read_out(timeout=30) is None
+
+
+def test_a_writer_is_not_held_up_for_ever_by_a_silent_peer(quick):
+    gone = threading.Event()
+    with serve(lambda peer: gone.wait(60)) as server:
+        with StdStream(quick.dial(server.url)) as stream:
+            writer = Attempt(lambda: stream.write_in(b"x" * 2**26))
+            with pytest.raises(ConnectionFailed, match="silent"):
+                stream.read_out()
+            writer.join(10)
+            assert isinstance(writer.error, BrokenPipeError)
+        gone.set()
+
+
+def test_a_reader_that_rests_does_not_take_its_peer_for_silent(quick):
+    """While the queue is full nothing is read, and nothing that comes can be heard."""
+
+    def flood(peer):
+        for _ in range(160):
+            peer.send(b"\x01" + b"x" * 2**16)
+        peer.send(b'\x03{"exit_code": 0}')
+        peer.close()
+
+    with serve(flood) as server:
+        with StdStream(quick.dial(server.url)) as stream:
+            received = len(stream.read_out().data)
+            time.sleep(1.5)  # three times as long as silence may last
+            received += sum(len(message.data) for message in stream)
+            assert received == 160 * 2**16
+            assert stream.exit_code == 0
+
+
+def test_a_program_that_sends_through_a_silent_tunnel_is_reset(quick):
+    with serve(silent) as server:
+        with PortForward(lambda: quick.dial(server.url), 0, 80) as forward:
+            with socket.create_connection(("127.0.0.1", forward.local_port), timeout=30) as local:
+                with pytest.raises(ConnectionResetError):
+                    local.recv(1)
+            assert "silent" in str(forward.last_error)
