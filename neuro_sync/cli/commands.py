@@ -5,7 +5,7 @@ import shlex
 import sys
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from ..errors import NeuroError
 from ..jobs.outcome import outcome
@@ -18,6 +18,9 @@ __all__ = ["exec_", "kill", "local", "logs", "ls", "port_forward", "run", "top"]
 
 
 def local(arguments: argparse.Namespace) -> Optional[int]:
+    from ..local.platform import require_extra
+
+    require_extra()
     from ..local.__main__ import main
 
     words = ["--port", str(arguments.port)]
@@ -46,14 +49,17 @@ def run(client: "Client", arguments: argparse.Namespace) -> int:
     try:
         _copy_log(client, job.id)
     except KeyboardInterrupt:
-        print("the job goes on; to end it: kill {}".format(job.id), file=sys.stderr)
+        print(
+            "\nthe job goes on; to end it: python -m neuro_sync kill {}".format(job.id),
+            file=sys.stderr,
+        )
         raise
     ended = client.jobs.wait(job.id)
-    if ended.status is not JobStatus.SUCCEEDED:
-        print("{}: {}".format(ended.id, outcome(ended)), file=sys.stderr)
-    if ended.history.exit_code is not None:
-        return ended.history.exit_code
-    return 0 if ended.status is JobStatus.SUCCEEDED else 1
+    if ended.status is JobStatus.SUCCEEDED:
+        return 0
+    print("{}: {}".format(ended.id, outcome(ended)), file=sys.stderr)
+    # A job that was cancelled may have no exit code of its own, or 0.
+    return ended.history.exit_code or 1
 
 
 def logs(client: "Client", arguments: argparse.Namespace) -> None:
@@ -150,7 +156,7 @@ def _copy_log(client: "Client", id: str, timestamps: bool = False) -> None:
             sys.stdout.buffer.flush()
 
 
-def _command(words: "list[str]") -> Optional[str]:
+def _command(words: List[str]) -> Optional[str]:
     if words[:1] == ["--"]:
         words = words[1:]
     # One word is a command line already, several are the words of one.

@@ -35,7 +35,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         # The reader of our output has gone (`| head`): that is no failure, and nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (NeuroError, ValueError, OSError) as error:
+    except (NeuroError, ValueError, OSError, ImportError) as error:
         print("neuro_sync: {}".format(error), file=sys.stderr)
         return 1
 

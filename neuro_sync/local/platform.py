@@ -1,5 +1,6 @@
 """LocalPlatform: a platform in a process of its own, for as long as it is wanted."""
 
+import importlib.util
 import json
 import os
 import select
@@ -16,7 +17,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 if TYPE_CHECKING:
     from ..client import Client
 
-__all__ = ["Faults", "LocalPlatform"]
+__all__ = ["Faults", "LocalPlatform", "require_extra"]
+
+_EXTRA = ("aiohttp", "psutil", "jwt", "trafaret")
 
 _START = "import sys; sys.path.insert(0, {!r}); from neuro_sync.local.__main__ import main; sys.exit(main())"
 _START_PATIENCE = 60.0
@@ -42,6 +45,7 @@ class LocalPlatform:
         seconds_per_minute: how long a minute of a life span takes, for tests of life spans.
 
     Raises:
+        ImportError: what it needs is not installed; the message says how to get it.
         RuntimeError: it could not be started; the message has its last words.
 
     Attributes:
@@ -58,6 +62,7 @@ class LocalPlatform:
         jobs_quota: Optional[int] = None,
         seconds_per_minute: float = 60.0,
     ) -> None:
+        require_extra()
         temporary = None
         if data_dir is None:
             data_dir = temporary = tempfile.mkdtemp(prefix="neuro_sync-")
@@ -102,6 +107,17 @@ class LocalPlatform:
 
     def __repr__(self) -> str:
         return "<LocalPlatform {}>".format(self.api_url)
+
+
+def require_extra() -> None:
+    """Raise ImportError where a library is missing that the platform needs and a client does not."""
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            "the local platform needs {}: pip install 'neuro_sync[local]'".format(
+                ", ".join(missing)
+            )
+        )
 
 
 class Faults:
