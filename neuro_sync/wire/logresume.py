@@ -111,15 +111,14 @@ class LogAssembler:
 
     def feed(self, frames: List[bytes]) -> List[Piece]:
         """What the frames bring that is new."""
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
         pieces: List[Piece] = []
-        if self._divider is not None:
-            at = self._find_divider(data)
-            if at >= 0:
-                before, data = data[:at], data[at + len(self._divider) :]
-                self._consume(before, pieces)
+        if self._divider in frames:
+            at = self._find_divider(frames)
+            if at is not None:
+                self._consume(_joined(frames[:at]), pieces)
                 self._cross(pieces)
-        self._consume(data, pieces)
+                frames = frames[at + 1 :]
+        self._consume(_joined(frames), pieces)
         return pieces
 
     def finish(self) -> List[Piece]:
@@ -182,14 +181,15 @@ class LogAssembler:
             return self._overlap.open
         return self._open
 
-    def _find_divider(self, data: bytes) -> int:
-        divider = self._divider or b""
-        at = data.find(divider)
-        while at > 0 and data[at - 1] != 0x0A:
-            at = data.find(divider, at + 1)
-        if at == 0 and (self._open is not None or self._head):
-            return -1  # the server sends it at the start of a line only: this is a line's own text
-        return at
+    def _find_divider(self, frames: List[bytes]) -> Optional[int]:
+        """Where the divider is: a frame of its own, which the server sends at the start of a line only."""
+        in_line = self._open is not None or bool(self._head)
+        for number, frame in enumerate(frames):
+            if frame == self._divider and not in_line:
+                return number
+            if frame:
+                in_line = not frame.endswith(b"\n")
+        return None
 
     def _cross(self, pieces: List[Piece]) -> None:
         """The archive has ended, the live part begins, and may start with lines of the archive."""
@@ -377,3 +377,7 @@ class LogAssembler:
             texts.clear()
             pieces.append(gap)
         return True
+
+
+def _joined(frames: List[bytes]) -> bytes:
+    return frames[0] if len(frames) == 1 else b"".join(frames)

@@ -86,6 +86,14 @@ def test_stamps_of_one_form_are_taken_off(lines):
     assert strip_stamps(text) == b"".join(line + b"\n" for line in lines)
 
 
+@pytest.mark.parametrize("size", [10, 510, 512, 5000])
+def test_stamps_are_taken_off_lines_of_any_length(size):
+    stamps = [b"2026-01-01T12:00:00.123456789Z ", b"", b"2026-01-01T12:00:00+02:00 "]
+    contents = [bytes([65 + number]) * size + b"\n" for number in range(len(stamps))]
+    text = b"".join(stamp + content for stamp, content in zip(stamps, contents))
+    assert strip_stamps(text) == b"".join(contents)
+
+
 @pytest.mark.parametrize(
     "line", [b"2026-01-01T12:00:00.123456789Z x", b"2026-01-01T12:00:00.123456 x"]
 )
