@@ -17,6 +17,8 @@ _DIGEST = re.compile(r"@([A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})$")
 _PORT = re.compile(r"[^/:]+:[0-9]+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+# Names of projects, and of users, in whose places they came.
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SCHEME = "image:"
 LATEST = "latest"
 
@@ -159,6 +161,8 @@ def _made(
     name, digest = _split_digest(path)
     if not project or not name:
         raise ValueError("no image name specified")
+    if not _PROJECT.fullmatch(project):
+        raise ValueError("invalid name of a project")
     tag = _check_tag(name, digest)
     if tag is not None:
         if not rule.allowed:

@@ -50,13 +50,16 @@ def parse_uri(
         if authority:
             _check_authority(authority, text)
             return URL("{}://{}{}{}".format(scheme, authority.lower(), slash, path))
-        rest = "/" + path
-    path = unquote(rest)
+        rest = slash + path
+    try:
+        path = unquote(rest, errors="strict")
+    except UnicodeDecodeError as error:
+        raise ValueError("what is escaped in {!r} is not UTF-8".format(text)) from error
     if path.lstrip("/").startswith("~"):
         raise ValueError("cannot expand the home directory of {!r} on the platform".format(text))
     org = [org_name] if org_name else []
     if path.startswith("/"):
-        whole = "/".join(["", *org, path[1:]])
+        whole = "/".join(["", *org, path.lstrip("/")])
     else:
         if project_name is None:
             raise ValueError(
@@ -69,17 +72,19 @@ def parse_uri(
 def shorten_uri(
     uri: URL, *, cluster_name: str, org_name: Optional[str], project_name: Optional[str]
 ) -> URL:
-    """Leave out of a URI what is current anyway."""
-    if uri.host != cluster_name:
-        return uri
-    parts = uri.raw_path.split("/")[1:]
-    if org_name:
-        if parts[:1] != [org_name]:
-            return uri
-        parts = parts[1:]
-    if project_name is not None and parts[:1] == [project_name]:
-        return URL("{}:{}".format(uri.scheme, "/".join(parts[1:])), encoded=True)
-    return uri
+    """Leave out of a URI what is current anyway, and slashes at its end."""
+    path = uri.raw_path
+    whole = uri
+    if path.endswith("/") and path != "/":
+        path = path.rstrip("/") or "/"
+        whole = URL("{}://{}{}".format(uri.scheme, uri.raw_authority, path), encoded=True)
+    if uri.host != cluster_name or project_name is None:
+        return whole
+    current = [org_name, project_name] if org_name else [project_name]
+    parts = path.split("/")[1:]
+    if parts[: len(current)] != current:
+        return whole
+    return URL("{}:{}".format(uri.scheme, "/".join(parts[len(current) :])), encoded=True)
 
 
 def _check_authority(authority: str, text: str) -> None:
