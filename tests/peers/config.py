@@ -16,9 +16,10 @@ def config_payload(base, authorized=True):
         "logout_url": base + "/logout",
         "client_id": "cli-client",
         "audience": base,
-        "callback_urls": ["http://127.0.0.1:54540"],
+        # Many: somebody else on this machine may log in at the same moment.
+        "callback_urls": ["http://127.0.0.1:{}".format(port) for port in range(54540, 54560)],
         "headless_callback_url": base + "/show-code",
-        "success_redirect_url": "https://console.example",
+        "success_redirect_url": base + "/console",
     }
     if not authorized:
         return payload

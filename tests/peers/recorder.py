@@ -7,7 +7,9 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from .config import make_token
 
 __all__ = ["Recorder"]
 
@@ -16,12 +18,17 @@ _HEADERS = ("Authorization", "Accept", "Content-Type", "Sec-WebSocket-Protocol")
 
 
 class Recorder:
-    """``answers`` maps method and path (below the API or the monitoring URL) to status, headers and body."""
+    """A server; a context manager.
+
+    Attributes:
+        config: makes the answer of ``/config`` of the base URL and whether a token came along.
+        answers: status, headers and body by method and path, the latter below the API's.
+        configs: headers of the requests for the config; all others are in ``requests``.
+    """
 
     def __init__(self, config):
         self.config = config
-        self.requests = []
-        self.answers = {}
+        self.forget()
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,6 +72,7 @@ class Recorder:
     def forget(self):
         """Answer as if nothing had been told, and forget what was asked."""
         self.requests = []
+        self.configs = []
         self.answers = {}
 
     def take(self):
@@ -77,6 +85,7 @@ class Recorder:
         body = handler.rfile.read(length)
         parts = urlsplit(handler.path)
         if parts.path == "/api/v1/config":
+            self.configs.append(_headers(handler))
             payload = self.config(self.base, "Authorization" in handler.headers)
             self._answer(handler, 200, {}, json.dumps(payload))
             return
@@ -86,10 +95,8 @@ class Recorder:
                 # Which characters are quoted is a matter of taste; where a segment ends is not.
                 "path": [unquote(segment) for segment in parts.path.split("/")],
                 "query": sorted(parse_qsl(parts.query, keep_blank_values=True)),
-                "body": json.loads(body.decode()) if body else None,
-                "headers": {
-                    name: handler.headers[name] for name in _HEADERS if name in handler.headers
-                },
+                "body": _decoded(body.decode(), handler.headers.get("Content-Type", "")),
+                "headers": _headers(handler),
                 "websocket": handler.headers.get("Upgrade", "").lower() == "websocket",
             }
         )
@@ -132,9 +139,26 @@ class Recorder:
             pass
 
 
+def _headers(handler):
+    return {name: handler.headers[name] for name in _HEADERS if name in handler.headers}
+
+
+def _decoded(text, content_type):
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(text))
+    return json.loads(text) if text else None
+
+
 def _default(handler, path):
     """Answers that let each method go well, or refuse a websocket once its request was seen."""
     method = handler.command
+    if path == "/authorize":
+        query = dict(parse_qsl(urlsplit(handler.path).query))
+        answer = {"code": "c-1", **({"state": query["state"]} if "state" in query else {})}
+        return 302, {"Location": "{}/?{}".format(query["redirect_uri"], urlencode(answer))}, ""
+    if path == "/oauth/token":
+        tokens = {"access_token": make_token("bob"), "refresh_token": "r-1", "expires_in": 86400}
+        return 200, {}, json.dumps(tokens)
     if handler.headers.get("Upgrade", "").lower() == "websocket":
         text = json.dumps({"error": "enough was seen"})
         return 400, {"X-Error": text}, text

@@ -1,6 +1,7 @@
 """One login for the platform's own SDKs and for us: each goes on to work after what the other did to it."""
 
 import base64
+import hashlib
 import json
 import sqlite3
 from contextlib import closing
@@ -284,3 +285,65 @@ def test_what_a_file_says_is_not_switched(newest, tmp_path, do):
     theirs, ours = newest.peer(order)[0], newest.us(order)[0]
     assert "RuntimeError" in theirs["bases"]
     assert "RuntimeError" in ours["bases"], ours
+
+
+class TestRequests:
+    """What the platform sees of a login is the same, but for the ``state`` that protects ours."""
+
+    @pytest.fixture
+    def logins(self, newest, tmp_path):
+        return Shared(newest, tmp_path / "theirs"), Shared(newest, tmp_path / "ours")
+
+    @pytest.fixture
+    def configs(self, newest):
+        """The requests for the config that something leads to."""
+
+        def configs(use, *what, **facts):
+            newest.recorder.forget()
+            use(*what, **facts)
+            return newest.recorder.configs
+
+        return configs
+
+    def test_of_a_token(self, newest, logins, configs):
+        theirs, ours = logins
+        token = {"url": newest.recorder.api_url, "token": make_token()}
+        for do, facts in (("login_with_token", token), ("look", {}), ("fetch", {})):
+            newest.comparisons += 1
+            expected = configs(theirs.they, do, **facts)
+            assert configs(ours.we, do, **facts) == expected, do
+            assert ours.requests == theirs.requests, do
+
+    def test_of_a_login_in_the_browser(self, newest, logins, configs):
+        theirs, ours = logins
+        url = newest.recorder.api_url
+        newest.comparisons += 1
+        expected = configs(theirs.they, "login", url=url)
+        assert configs(ours.we, "login", url=url) == expected
+        pages, forms = [], []
+        for login in logins:
+            page, form = (request for request in login.requests if request["path"][-1] != "console")
+            pages.append(dict(page["query"]))
+            forms.append(form)
+        for page, form in zip(pages, forms):
+            digest = hashlib.sha256(form["body"].pop("code_verifier").encode()).digest()
+            challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            assert page.pop("code_challenge") == challenge
+            assert page.pop("redirect_uri") == form["body"].pop("redirect_uri")
+        assert "state" not in pages[0], "they send it now: take the difference out"
+        assert pages[1].pop("state")
+        assert pages[0] == pages[1]
+        assert forms[0] == forms[1]
+
+    def test_of_a_refresh(self, newest, logins):
+        requests = []
+        for login, use in zip(logins, (logins[0].they, logins[1].we)):
+            login.they("login", url=newest.recorder.api_url)
+            login.expire()
+            newest.recorder.forget()
+            use("look")
+            requests.append(login.requests)
+        newest.comparisons += 1
+        assert requests[0] == requests[1]
+        form = requests[0][0]["body"]
+        assert form["grant_type"] == "refresh_token"

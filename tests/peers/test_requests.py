@@ -1,8 +1,12 @@
 """For the same arguments a server sees the same requests from the platform's own SDK and from us."""
 
+import inspect
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from neuro_sync import JobsClient
 
 UBUNTU = {"$image": "ubuntu:22.04"}
 START = {"image": UBUNTU, "preset_name": "cpu-small"}
@@ -162,11 +166,14 @@ CASES += [
     _job("top", cluster_name="second"),
     _job("save", image={"$image": "image:mine:v1"}),
     _job("save", image={"$image": "image:/zoo/mine:v1"}),
+    _job("save", image={"$image": "image://second/zoo/mine:v1"}, cluster_name="second"),
+    _job("exec", cmd="true"),
     _job("exec", cmd="true", stdout=True),
     _job("exec", cmd="sh -c 'a + b & c'", stdin=True, stdout=True, stderr=True),
     _job("exec", cmd="sh", tty=True, stdin=True, stdout=True),
     _job("exec", cmd="true", stdout=True, cluster_name="second"),
     _job("exec", cmd="echo \u00e9\u4e2d", stdout=True),
+    _job("attach"),
     _job("attach", stdout=True),
     _job("attach", tty=True, stdin=True, stdout=True),
     _job("attach", stderr=True, cluster_name="second"),
@@ -191,6 +198,8 @@ DELIBERATE = {
             _job("monitor", since=MOMENT),
             _job("monitor", since=EAST),
             _job("monitor", separator="=== x+y"),
+            _job("monitor", timestamps=True),
+            _job("monitor", debug=True),
             _job("monitor", cluster_name="second"),
         ],
         "a log is always asked for with time stamps, with a separator that is known, and in UTC, so that it can "
@@ -200,6 +209,7 @@ DELIBERATE = {
         [
             _job("port_forward", job_port=80),
             _job("port_forward", job_port=80, cluster_name="second"),
+            _job("port_forward", job_port=65535, no_key_check=True),
         ],
         "whether the job runs is asked on entry, so that an error is raised there and not only logged",
     ),
@@ -207,6 +217,8 @@ DELIBERATE = {
         [
             {"method": "status", "arguments": {"id": "a/b"}},
             {"method": "kill", "arguments": {"id": "a/../b"}},
+            {"method": "status", "arguments": {"id": ".."}},
+            {"method": "status", "arguments": {"id": "a\nb"}},
         ],
         "an id is data: it is quoted, and stays one segment of the path",
     ),
@@ -238,6 +250,18 @@ DELIBERATE = {
         "sent, so that the server can say that it is too short; the other client drops it silently",
     ),
 }
+
+
+# What there is nothing to compare of: parameters of ours alone, or that are not for the server.
+NOT_SENT = {
+    "start": {"idempotency_key"},
+    "monitor": {"reconnect", "after", "on_gap"},
+    "port_forward": {"local_port"},
+    "save": {"progress"},
+}
+METHODS = (
+    "attach bump_life_span exec get_capacity kill list monitor port_forward run save send_signal start status top"
+).split()
 
 
 def _name(order):
@@ -290,6 +314,26 @@ def test_a_deliberate_difference_is_still_one(newest, order):
     assert ours != theirs, "no difference any more: take it out of the table"
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_table_has_every_parameter(method):
+    given = set()
+    for order in [*CASES, *(order for orders, _ in DELIBERATE.values() for order in orders)]:
+        if order["method"] == method:
+            given |= set(order.get("arguments", ()))
+    parameters = set(inspect.signature(getattr(JobsClient, method)).parameters) - {"self"}
+    assert parameters == given | NOT_SENT.get(method, set())
+
+
+def test_the_table_has_every_method():
+    ours_alone = {"as_completed", "close", "exec_run", "interact", "start_and_wait", "wait"}
+    methods = {
+        name
+        for name in dir(JobsClient)
+        if not name.startswith("_") and callable(getattr(JobsClient, name))
+    }
+    assert methods == set(METHODS) | ours_alone
+
+
 def test_a_log_is_asked_for_in_the_same_place(newest):
     """All that differs is the query."""
     for order in DELIBERATE["log"][0]:
@@ -298,7 +342,7 @@ def test_a_log_is_asked_for_in_the_same_place(newest):
             request["query"] = [
                 (key, value)
                 for key, value in request["query"]
-                if key == "separator" and "separator" in order["arguments"]
+                if key == "debug" or (key == "separator" and "separator" in order["arguments"])
             ]
         assert ours == theirs
 
@@ -313,28 +357,86 @@ def test_a_forward_dials_the_same(newest):
 _COMBINED = sorted(set(PARAMETERS) - {"cluster_name", "project_name", "org_name", "image"})
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
-    chosen=st.fixed_dictionaries(
-        {},
-        optional={name: st.sampled_from(PARAMETERS[name]) for name in _COMBINED},
+def _drawn(max_examples):
+    return settings(
+        max_examples=max_examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
-)
+
+
+def _any_of(names):
+    return st.fixed_dictionaries(
+        {}, optional={name: st.sampled_from(PARAMETERS[name]) for name in names}
+    )
+
+
+# They decide what is relative, which is a difference of its own.
+_PLACES = {"cluster_name", "project_name", "org_name"}
+
+
+@_drawn(150)
+@given(chosen=_any_of(sorted(set(PARAMETERS) - _PLACES - {"image"})))
 def test_a_server_sees_the_same_for_any_combination(newest, chosen):
     _assert_same(newest, _start(**chosen))
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+@_drawn(80)
+@given(
+    chosen=_any_of(sorted(set(_OF_RUN) - _PLACES)),
+    container=_any_of(_OF_CONTAINER),
+    resources=st.sampled_from([{}, *RESOURCES]),
 )
+def test_a_server_sees_the_same_for_any_container(newest, chosen, container, resources):
+    order = _run_container(**container, resources={**CONTAINER["resources"], **resources})
+    order["arguments"].update(chosen)
+    _assert_same(newest, order)
+
+
+_TEXTS = st.lists(st.text(min_size=1, max_size=5), max_size=3)
+_MOMENTS = st.sampled_from([MOMENT, EAST, NAIVE])
+
+
+@_drawn(80)
+@given(
+    filters=st.fixed_dictionaries(
+        {},
+        optional={
+            "statuses": st.lists(
+                st.sampled_from(_status("PENDING", "SUSPENDED", "RUNNING", "SUCCEEDED", "FAILED")),
+                max_size=3,
+            ),
+            "name": st.text(max_size=5),
+            "tags": _TEXTS,
+            "owners": _TEXTS,
+            "since": _MOMENTS,
+            "until": _MOMENTS,
+            "reverse": st.booleans(),
+            "limit": st.integers(1, 10**9),
+            "cluster_name": st.sampled_from(["default", "second"]),
+            "org_names": _TEXTS,
+            "project_names": _TEXTS,
+        },
+    )
+)
+def test_a_server_sees_the_same_for_any_filters(newest, filters):
+    _assert_same(newest, _list(**filters))
+
+
+@_drawn(20)
+@given(
+    method=st.sampled_from(["exec", "attach"]),
+    streams=st.fixed_dictionaries(
+        {name: st.booleans() for name in ("tty", "stdin", "stdout", "stderr")}
+    ),
+)
+def test_a_server_sees_the_same_for_any_streams(newest, method, streams):
+    cmd = {"cmd": "true"} if method == "exec" else {}
+    _assert_same(newest, _job(method, **cmd, **streams))
+
+
+@_drawn(60)
 @given(
     cmd=st.text(
         st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1
@@ -344,12 +446,7 @@ def test_any_command_arrives_as_it_is(newest, cmd):
     _assert_same(newest, _job("exec", cmd=cmd, stdout=True))
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@_drawn(60)
 @given(
     env=st.dictionaries(
         st.text("ABC_", min_size=1),
@@ -359,3 +456,33 @@ def test_any_command_arrives_as_it_is(newest, cmd):
 )
 def test_any_environment_arrives_as_it_is(newest, env):
     _assert_same(newest, _start(env=env))
+
+
+@_drawn(40)
+@given(
+    id=st.text(
+        st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1
+    ).filter(lambda id: id.strip("."))
+)
+def test_any_id_stays_one_segment(newest, id):
+    _assert_same(newest, {"method": "status", "arguments": {"id": id}})
+
+
+REFUSED = [
+    _start(image={"$image": "-a"}),
+    _start(volumes=[{**VOLUME, "storage_uri": {"$url": "secret:data"}}]),
+    _start(volumes=[{**VOLUME, "storage_uri": {"$url": "storage:~a"}}]),
+    _start(volumes=[{**VOLUME, "storage_uri": {"$url": "storage:a?b"}}]),
+    _start(disk_volumes=[{**DISK, "disk_uri": {"$url": "storage:d"}}]),
+    _start(secret_files=[{**SECRET, "secret_uri": {"$url": "secret:a#b"}}]),
+    _start(secret_env={"K": {"$url": "storage:key"}}),
+    _run_container(volumes=[{**VOLUME, "storage_uri": {"$url": "disk:data"}}]),
+]
+
+
+@pytest.mark.parametrize("order", REFUSED, ids=_name)
+def test_what_can_not_be_right_is_not_sent(newest, order):
+    (theirs, their_requests), (ours, our_requests) = _compare(newest, order)
+    assert "ValueError" in theirs["bases"]
+    assert "ValueError" in ours["bases"], ours
+    assert their_requests == our_requests == []

@@ -89,7 +89,7 @@ def test_the_page_is_asked_as_the_platform_wants_it(login, server, port):
 
     def person(page):
         pages.append(page)
-        assert come_back(page, code="c-1") == (302, "", "https://console.example")
+        assert come_back(page, code="c-1") == (302, "", "https://api.example/console")
 
     factory = login(person)
     (page,) = pages

@@ -259,7 +259,7 @@ class TestOldPlatforms:
         resources = Resources(memory=2**30, cpu=1.0, nvidia_gpu=2, nvidia_gpu_model="v100")
         with JobsClient(server.url, server.token) as jobs:
             container = Container(image=jobs.parse.remote_image("ubuntu"), resources=resources)
-            with pytest.warns(DeprecationWarning):
+            with pytest.warns(DeprecationWarning, match="use start"):
                 jobs.run(container)
         found = json.loads(sent().body.decode())["container"]["resources"]
         assert (found["gpu"], found["gpu_model"]) == (2, "v100")
