@@ -1,39 +1,151 @@
-"""Bars for what takes long: where a person is looking and tqdm is installed, nothing otherwise."""
+"""Bars for what takes long: where a person is looking, and tqdm or rich is installed; nothing otherwise."""
 
 import sys
-from typing import TYPE_CHECKING, Any, Dict, Optional
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 if TYPE_CHECKING:
     from .jobs.saving import ImageCommitFinished, ImageCommitStarted, ImageProgressStep
 
-__all__ = ["SaveBar", "save_bar", "waiting_bar"]
+__all__ = ["SaveBar", "WaitBar", "save_bar", "wait_bar"]
+
+# Seconds from which on a wait is a long one. Looking at a bar for less is no joy.
+_LONG = 2.0
 
 
-def _tqdm() -> Any:
-    """tqdm's class, or None where nobody would see a bar."""
+class _TqdmBar:
+    def __init__(self, tqdm: Any, unit: str) -> None:
+        self._bar = tqdm(unit=unit, unit_scale=unit == "B", leave=False, dynamic_ncols=True)
+
+    def show(self, text: str, done: int, total: Optional[int]) -> None:
+        self._bar.set_description(text, refresh=False)
+        self._bar.total = total
+        self._bar.n = done
+        self._bar.refresh()
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+class _RichBar:
+    """Made of what rich has had since its version 10."""
+
+    def __init__(self, rich: Any, unit: str) -> None:
+        self._unit = unit
+        self._bar = rich.Progress(
+            rich.TextColumn("{task.description}"),
+            rich.BarColumn(),
+            rich.TextColumn("{task.fields[count]}"),
+            rich.TimeElapsedColumn(),
+            console=_stderr_console(),
+            transient=True,
+            # It is drawn when there is news: no thread has to run for it.
+            auto_refresh=False,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=1, count="")
+
+    def show(self, text: str, done: int, total: Optional[int]) -> None:
+        self._bar.update(
+            self._task,
+            description=text,
+            completed=done,
+            total=total or 1,
+            count=self._count(done, total),
+        )
+        self._bar.refresh()
+
+    def _count(self, done: int, total: Optional[int]) -> str:
+        if total is None:
+            return ""
+        if self._unit == "B":
+            return "{:.1f}/{:.1f} MB".format(done / 1e6, total / 1e6)
+        return "{}/{}".format(done, total)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def _stderr_console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _maker() -> Optional[Callable[[str], Any]]:
+    """Makes a bar of a unit; None where nobody would see one."""
     stream = sys.stderr
     if stream is None or not stream.isatty():
         return None
+    if threading.current_thread() is not threading.main_thread():
+        return None  # there may be many of them, and only one terminal
     try:
         from tqdm import tqdm
+
+        return lambda unit: _TqdmBar(tqdm, unit)
+    except ImportError:
+        pass  # rich will do
+    try:
+        from rich import progress
+
+        return lambda unit: _RichBar(progress, unit)
     except ImportError:
         return None
-    return tqdm
+
+
+class WaitBar:
+    """Shows that a wait goes on, once it is a long one."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        self._make = make
+        self._due = time.monotonic() + _LONG
+        self._bar: Any = None
+
+    def show(self, text: str, done: int = 0, total: Optional[int] = None) -> None:
+        """Tell the news."""
+        if self._bar is None and time.monotonic() >= self._due:
+            self._bar = self._make("job")
+        if self._bar is not None:
+            self._bar.show(text, done, total)
+
+    def hide(self) -> None:
+        """Leave the terminal to others, for good or until the next wait gets long."""
+        self._due = time.monotonic() + _LONG
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class _NoBar:
+    """For when nobody is looking."""
+
+    def show(self, text: str, done: int = 0, total: Optional[int] = None) -> None:
+        pass
+
+    def hide(self) -> None:
+        pass
+
+
+def wait_bar() -> Any:
+    """A bar for waiting, or what does nothing."""
+    make = _maker()
+    return _NoBar() if make is None else WaitBar(make)
 
 
 class SaveBar:
     """Shows how far the push of an image is."""
 
-    def __init__(self, tqdm: Any) -> None:
-        self._bar = tqdm(unit="B", unit_scale=True, leave=False, desc="saving", total=None)
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        self._bar = make("B")
         self._layers: Dict[str, int] = {}
         self._totals: Dict[str, int] = {}
 
     def commit_started(self, event: "ImageCommitStarted") -> None:
-        self._bar.set_description("copying the container")
+        self._bar.show("copying the container", 0, None)
 
     def commit_finished(self, event: "ImageCommitFinished") -> None:
-        self._bar.set_description("pushing")
+        self._bar.show("pushing", 0, None)
 
     def step(self, event: "ImageProgressStep") -> None:
         if event.current is not None and event.total is not None:
@@ -41,9 +153,8 @@ class SaveBar:
             self._totals[event.layer_id] = event.total
         elif event.layer_id in self._totals and event.status == "Pushed":
             self._layers[event.layer_id] = self._totals[event.layer_id]
-        self._bar.total = sum(self._totals.values()) or None
-        self._bar.n = sum(self._layers.values())
-        self._bar.refresh()
+        total = sum(self._totals.values()) or None
+        self._bar.show("pushing", sum(self._layers.values()), total)
 
     def close(self) -> None:
         self._bar.close()
@@ -51,11 +162,5 @@ class SaveBar:
 
 def save_bar() -> Optional[SaveBar]:
     """A bar for ``save``, or None."""
-    tqdm = _tqdm()
-    return None if tqdm is None else SaveBar(tqdm)
-
-
-def waiting_bar(total: int, text: str) -> Any:
-    """A bar for waiting for so many jobs, or None. Has ``update(n)`` and ``close()``."""
-    tqdm = _tqdm()
-    return None if tqdm is None else tqdm(total=total, desc=text, unit="job", leave=False)
+    make = _maker()
+    return None if make is None else SaveBar(make)

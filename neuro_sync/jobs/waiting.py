@@ -19,6 +19,7 @@ from typing import (
 
 from ..errors import JobFinished, JobWaitTimeout, NDJSONError
 from ..models.jobs import JobDescription, JobStatus
+from ..progress import wait_bar
 from ..streams.retrying import PASSING, ReconnectPolicy
 from .calls import Calls
 from .outcome import outcome
@@ -127,23 +128,28 @@ class Waiting(Calls):
         awaited = frozenset(statuses)
         watch = _Watch(timeout)
         job = watch.call(self._status, id, watch.seconds)
-        while job.status not in awaited:
-            if job.status.is_finished:
-                raise JobFinished(
-                    "job {!r} ended without becoming {} ({})".format(
-                        id, _either(awaited), outcome(job)
-                    ),
-                    job=job,
-                )
-            if not watch.rest():
-                raise JobWaitTimeout(
-                    "job {!r} did not become {} within {:.3g} s ({})".format(
-                        id, _either(awaited), timeout or 0.0, outcome(job)
-                    ),
-                    job=job,
-                )
-            # By its id: a name may be that of another job by now.
-            job = watch.look(job, self._status, job.id, watch.seconds)
+        bar = wait_bar()
+        try:
+            while job.status not in awaited:
+                if job.status.is_finished:
+                    raise JobFinished(
+                        "job {!r} ended without becoming {} ({})".format(
+                            id, _either(awaited), outcome(job)
+                        ),
+                        job=job,
+                    )
+                bar.show("{} is {}".format(job.name or job.id, job.status.value))
+                if not watch.rest():
+                    raise JobWaitTimeout(
+                        "job {!r} did not become {} within {:.3g} s ({})".format(
+                            id, _either(awaited), timeout or 0.0, outcome(job)
+                        ),
+                        job=job,
+                    )
+                # By its id: a name may be that of another job by now.
+                job = watch.look(job, self._status, job.id, watch.seconds)
+        finally:
+            bar.hide()
         return job
 
     def as_completed(
@@ -178,23 +184,30 @@ class Waiting(Calls):
         self, waiting: Dict[str, JobDescription], watch: _Watch, timeout: Optional[float]
     ) -> Iterator[JobDescription]:
         ended = [job for job in waiting.values() if job.status.is_finished]
-        while True:
-            for job in ended:
-                del waiting[job.id]
-                yield job
-            if not waiting:
-                return
-            if ended:
-                watch.quicken()
-            ended = watch.look([], self._newly_ended, waiting, watch)
-            if not ended and not watch.rest():
-                job = next(iter(waiting.values()))
-                raise JobWaitTimeout(
-                    "{} of the jobs did not end within {} s, {!r} among them".format(
-                        len(waiting), timeout, job.id
-                    ),
-                    job=job,
-                )
+        total, bar = len(waiting), wait_bar()
+        try:
+            while True:
+                if ended:
+                    bar.hide()  # the terminal is the caller's
+                for job in ended:
+                    del waiting[job.id]
+                    yield job
+                if not waiting:
+                    return
+                if ended:
+                    watch.quicken()
+                ended = watch.look([], self._newly_ended, waiting, watch)
+                bar.show("waiting for jobs", total - len(waiting), total)
+                if not ended and not watch.rest():
+                    job = next(iter(waiting.values()))
+                    raise JobWaitTimeout(
+                        "{} of the jobs did not end within {} s, {!r} among them".format(
+                            len(waiting), timeout, job.id
+                        ),
+                        job=job,
+                    )
+        finally:
+            bar.hide()
 
     def _newly_ended(
         self, waiting: Dict[str, JobDescription], watch: _Watch
