@@ -25,9 +25,8 @@ LIBRARIES = [
 
 @pytest.fixture
 def words(neuro_platform):
-    return [sys.executable, str(WAITS), neuro_platform.api_url] + [
-        str(neuro_platform.data_dir / "token")
-    ]
+    token_file = str(neuro_platform.data_dir / "token")
+    return [sys.executable, str(WAITS), neuro_platform.api_url, token_file]
 
 
 @pytest.fixture
