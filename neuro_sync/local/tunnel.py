@@ -35,9 +35,16 @@ async def forward(request: web.Request, port: int) -> web.StreamResponse:
     side ends."""
     sock = await _connect(port)
     with sock:
-        ws = await open_websocket(request)
-        sink = FrameSink(request, ws)
-        await converse(ws, _download(sock, sink), _upload(ws, sock))
+        try:
+            ws = await open_websocket(request)
+            sink = FrameSink(request, ws)
+            await converse(ws, _download(sock, sink), _upload(ws, sock))
+        finally:
+            # Python 3.7 goes on watching what a cancelled call waited for, by a number that the
+            # next socket gets.
+            loop = asyncio.get_event_loop()
+            loop.remove_reader(sock)
+            loop.remove_writer(sock)
     return ws
 
 

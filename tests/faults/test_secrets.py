@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 import traceback
+from contextlib import closing
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
@@ -84,10 +85,14 @@ def login(flaky_platform, tmp_path):
         lambda url: threading.Thread(target=browse, args=(url,)).start(),
         url=flaky_platform.api_url,
     )
-    with sqlite3.connect(str(tmp_path / "login" / "db")) as db:
-        secrets = list(db.execute("SELECT token, refresh_token FROM main").fetchone())
+    secrets = stored_secrets(tmp_path / "login")
     assert all(secrets)
     return factory, secrets
+
+
+def stored_secrets(directory):
+    with closing(sqlite3.connect(str(directory / "db"))) as db:
+        return list(db.execute("SELECT token, refresh_token FROM main").fetchone())
 
 
 def use_everything(client, witness, job_id):
@@ -198,8 +203,7 @@ def test_no_token_is_seen_anywhere(
         fail_in_every_way(client, faults, witness, sleeper.id)
         faults.expire_token()  # the next call refreshes it
         client.jobs.status(sleeper.id)
-    with sqlite3.connect(str(tmp_path / "login" / "db")) as db:
-        secrets += db.execute("SELECT token, refresh_token FROM main").fetchone()
+    secrets += stored_secrets(tmp_path / "login")
     assert len(set(secrets)) == 4
     secrets.append(flaky_platform.token)
     fail_without_a_server(flaky_platform.token, witness, monkeypatch)
