@@ -40,6 +40,20 @@ async def use(result, limit):
         return items
 
 
+async def talk(stream):
+    """Read the output of a command to its end."""
+    messages = []
+    async with stream as entered:
+        while True:
+            try:
+                message = await entered.read_out()
+            except sdk.StdStreamError as error:
+                return {"messages": messages, "exit_code": error.exit_code}
+            if message is None:
+                return {"messages": messages, "exit_code": None}
+            messages.append([message.fileno, message.data])
+
+
 async def forward(client, arguments):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -59,6 +73,8 @@ async def call(client, order):
     result = getattr(target, method)(**arguments)
     if order.get("on") == "parse":
         return result
+    if order.get("talk"):
+        return await talk(result)
     return await use(result, order.get("limit"))
 
 

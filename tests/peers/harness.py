@@ -86,6 +86,8 @@ class Both:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             result = getattr(self.ours, method)(**arguments)
+        if order.get("talk"):
+            return _talk(result)
         if not hasattr(result, "__enter__"):
             return result
         with result as entered:
@@ -97,6 +99,20 @@ class Both:
                 if len(items) == order.get("limit"):
                     break
             return items
+
+
+def _talk(stream):
+    """Read the output of a command to its end."""
+    messages = []
+    with stream:
+        while True:
+            try:
+                message = stream.read_out()
+            except neuro_sync.StdStreamError as error:
+                return {"messages": messages, "exit_code": error.exit_code}
+            if message is None:
+                return {"messages": messages, "exit_code": stream.exit_code}
+            messages.append([message.fileno, message.data])
 
 
 @contextmanager

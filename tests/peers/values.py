@@ -40,6 +40,8 @@ def describe(value, fields):
         return value.name
     if isinstance(value, (str, bool, type(None))):
         return value
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
     if isinstance(value, (int, float)):
         return repr(float(value))
     if isinstance(value, datetime.datetime):
