@@ -37,6 +37,8 @@ ENDPOINTS = (
 _KINDS = ("answer", "reset_after", "lose_answer", "stall", "close")
 _PATH = "/api/v1/_local/faults"
 _STALL_LOOK = 0.1
+# 1006 stands for an end without a close frame.
+_CLOSE_CODES = (1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
 _LAST_PARTS = {"kill": "signal", "available": "capacity"}
 
 
@@ -62,6 +64,14 @@ class Fault:
             raise ValueError("unknown kind of fault: {!r}".format(self.kind))
         if self.endpoint != "*" and self.endpoint not in ENDPOINTS:
             raise ValueError("unknown endpoint: {!r}".format(self.endpoint))
+        if self.times is not None and self.times < 1:
+            raise ValueError("a fault strikes at least once, not {} times".format(self.times))
+        if self.after < 0:
+            raise ValueError("a fault strikes after 0 bytes or more, not {}".format(self.after))
+        if not 200 <= self.status <= 599:
+            raise ValueError("not the status of an answer: {}".format(self.status))
+        if not (self.code in _CLOSE_CODES or 3000 <= self.code <= 4999):
+            raise ValueError("not a code that a stream is closed with: {}".format(self.code))
 
     def response(self) -> web.Response:
         """The answer of a fault that answers."""
@@ -98,6 +108,9 @@ class StreamFault:
             return
         if self._fault.kind == "stall":
             await self._switch.stall(self._request)
+        elif self._fault.kind == "close" and self._fault.code == 1006:
+            if self._request.transport is not None:
+                self._request.transport.close()
         elif self._fault.kind == "close" and isinstance(response, web.WebSocketResponse):
             await response.close(code=self._fault.code, message=b"a fault that was switched on")
         else:

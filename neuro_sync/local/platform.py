@@ -12,6 +12,7 @@ import time
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Union
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class Faults:
     Endpoints have these names: ``start``, ``run``, ``list``, ``status``, ``kill``, ``max_run_time``,
     ``config``, ``capacity``, ``log``, ``log_ws``, ``top``, ``save``, ``attach``, ``exec``, ``signal``,
     ``port_forward``, ``token``; ``*`` is all of them. ``times`` is how many requests are struck, None any
-    number. Faults strike in the order in which they were switched on, one at a request.
+    number. Faults strike in the order in which they were switched on, one at a request. Each method
+    raises ValueError for what can't be.
     """
 
     def __init__(self, platform: LocalPlatform) -> None:
@@ -170,7 +172,7 @@ class Faults:
     def close(
         self, code: int, *, endpoint: str = "*", after: int = 0, times: Optional[int] = 1
     ) -> None:
-        """Close a stream with a code once so many bytes have been sent."""
+        """Close a stream with a code once so many bytes have been sent; 1006: without a close frame."""
         self._add("close", endpoint, times, code=code, after=after)
 
     def expire_token(self) -> None:
@@ -199,8 +201,15 @@ class Faults:
             },
             method=method,
         )
-        with self._open(request, timeout=30) as response:
-            return json.loads(response.read().decode())
+        try:
+            with self._open(request, timeout=30) as response:
+                return json.loads(response.read().decode())
+        except HTTPError as error:
+            with error:
+                text = error.read().decode()
+            if error.code != 400:
+                raise
+            raise ValueError(json.loads(text)["error"]) from None
 
 
 class _Log:
