@@ -20,20 +20,22 @@ _COLOURS = {
     "cancelled": "#6e7781",
 }
 _WIDTH, _HEIGHT = 320, 64
+# Notebooks align to the right and break lines inside ids, unless they are told.
+_CELL = "text-align:left;white-space:nowrap"
 
 
 def jobs_table_html(jobs: "Sequence[JobDescription]") -> str:
     """A row for each job."""
     rows = [
         [
-            "<code>{}</code>".format(escape(job.id)),
+            _code(job.id),
             escape(job.name or ""),
             _status_html(job),
             escape(_moment(job.history.created_at)),
             escape(_span(job.history.run_time_seconds)),
             escape(job.preset_name or ""),
             escape(str(job.container.image)),
-            "<code>{}</code>".format(escape(_cut(job.container.command or "", 60))),
+            _code(_cut(job.container.command or "", 60)),
         ]
         for job in jobs
     ]
@@ -103,7 +105,7 @@ def _chart(title: str, times: Sequence[float], values: Sequence[float], colour: 
     ).format(
         title=escape(title),
         top=top,
-        span=_span(span) or "0:00:00",
+        span=_span(span) or "no time",
         width=_WIDTH,
         height=_HEIGHT,
         points=points,
@@ -111,9 +113,14 @@ def _chart(title: str, times: Sequence[float], values: Sequence[float], colour: 
     )
 
 
+def _code(text: str) -> str:
+    return '<code style="white-space:nowrap">{}</code>'.format(escape(text))
+
+
 def _status_html(job: "JobDescription") -> str:
     shown = job.status.value
-    if job.history.reason:
+    # That a job that succeeded was completed is no news.
+    if job.history.reason and job.status.value != "succeeded":
         shown += " ({})".format(job.history.reason)
     if job.history.exit_code:
         shown += ", exit code {}".format(job.history.exit_code)
@@ -124,10 +131,11 @@ def _status_html(job: "JobDescription") -> str:
 def _table(heads: Sequence[str], rows: "Sequence[Sequence[str]]") -> str:
     """Cells are HTML already."""
     lines: List[str] = ["<table><thead><tr>"]
-    lines += ["<th>{}</th>".format(escape(head)) for head in heads]
+    lines += ['<th style="{}">{}</th>'.format(_CELL, escape(head)) for head in heads]
     lines.append("</tr></thead><tbody>")
     for row in rows:
-        lines.append("<tr>{}</tr>".format("".join("<td>{}</td>".format(cell) for cell in row)))
+        cells = ['<td style="{}">{}</td>'.format(_CELL, cell) for cell in row]
+        lines.append("<tr>{}</tr>".format("".join(cells)))
     lines.append("</tbody></table>")
     return "".join(lines)
 
@@ -141,6 +149,8 @@ def _moment(moment: Optional[datetime]) -> str:
 def _span(seconds: Optional[float]) -> str:
     if not seconds:
         return ""
+    if seconds < 60:
+        return "{:.1f} s".format(seconds)
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return "{}:{:02}:{:02}".format(hours, minutes, rest)

@@ -58,7 +58,7 @@ def printed(cell):
 
 
 def test_presets_are_a_table(cells):
-    assert re.findall("<td>(cpu-[a-z]+)</td>", html(cell(cells, "client.presets"))) == [
+    assert re.findall(">(cpu-[a-z]+)</td>", html(cell(cells, "client.presets"))) == [
         "cpu-small",
         "cpu-medium",
         "cpu-large",
@@ -68,7 +68,7 @@ def test_presets_are_a_table(cells):
 def test_a_job_is_followed_and_shown(cells):
     counter = cell(cells, "counter")
     assert printed(counter) == "step 1\nstep 2\nstep 3\n"
-    assert ">succeeded (Completed)<" in html(counter)
+    assert ">succeeded<" in html(counter)
 
 
 def test_an_error_says_why(cells):
@@ -81,7 +81,7 @@ def test_telemetry_is_drawn(cells):
     drawn = html(cell(cells, "jobs.top"))
     lines = re.findall('<polyline points="([^"]+)"', drawn)
     assert [len(line.split()) for line in lines] == [5, 5]
-    assert re.search(r"<td>[0-9.]+ MiB</td>", drawn)
+    assert re.search(r">[0-9.]+ MiB</td>", drawn)
 
 
 def test_listings_are_tables(cells):
