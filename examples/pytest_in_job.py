@@ -18,7 +18,7 @@ def main(arguments):
             image="python:3",
             preset_name="cpu-small",
             command=" ".join(map(shlex.quote, command)),
-            output=sys.stdout.buffer,
+            output=sys.stdout,
         )
     if job.history.exit_code is None:
         sys.exit("pytest did not get to its end: {}".format(job))

@@ -1,6 +1,8 @@
 """Whole tasks in one call: a command with its output, a job with its log, a terminal."""
 
 import logging
+import codecs
+import io
 import shlex
 import threading
 import time
@@ -112,7 +114,7 @@ class Running(Waiting, StreamingCalls, Calls):
     def start_and_wait(
         self,
         *,
-        output: "Union[IO[bytes], Callable[[bytes], Any], None]" = None,
+        output: "Union[IO[bytes], IO[str], Callable[[bytes], Any], None]" = None,
         timeout: Optional[float] = None,
         check: bool = False,
         kill_on_error: bool = True,
@@ -124,11 +126,12 @@ class Running(Waiting, StreamingCalls, Calls):
 
             jobs.start_and_wait(
                 image="ubuntu", preset_name="cpu-small", command="make test",
-                output=sys.stdout.buffer, check=True,
+                output=sys.stdout, check=True,
             )
 
         Args:
-            output: a binary file, or a callable, that gets the log; None: it is not copied.
+            output: a file, or a callable, that gets the log as bytes; a text file gets it as text. None: it
+                is not copied.
             timeout: seconds for all of it; None: no limit.
             check: raise JobFailed where the job does not succeed.
             kill_on_error: kill the job where an exception, Ctrl-C included, ends the waiting.
@@ -181,13 +184,13 @@ class Running(Waiting, StreamingCalls, Calls):
     def _copy_log(
         self,
         job: JobDescription,
-        output: "Union[IO[bytes], Callable[[bytes], Any]]",
+        output: "Union[IO[bytes], IO[str], Callable[[bytes], Any]]",
         tail: "_Tail",
         deadline: Optional[float],
         timeout: Optional[float],
         cluster_name: Optional[str],
     ) -> JobDescription:
-        write = output if callable(output) else output.write
+        write = _writer(output)
         flush = getattr(output, "flush", None)
         with self.monitor(job.id, cluster_name=cluster_name, separator="") as log:
             while True:
@@ -268,6 +271,17 @@ class Running(Waiting, StreamingCalls, Calls):
                 return None
         # The protocol says 0 at the end of each attached session: the job knows better.
         return self.wait(id).history.exit_code
+
+
+def _writer(output: Any) -> Callable[[bytes], Any]:
+    """What writes bytes to a file, as text where it is one, or to a callable."""
+    if callable(output):
+        return output  # type: ignore[no-any-return]
+    if not isinstance(output, io.TextIOBase):
+        return output.write  # type: ignore[no-any-return]
+    # A piece of the log may end in the middle of a character.
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    return lambda data: output.write(decoder.decode(data))
 
 
 class _InputWriter:

@@ -1,5 +1,6 @@
 """A script that runs a job ends as one that runs a program with ``subprocess.run(check=True)``."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 from neuro_sync import JobStatus
+from neuro_sync.jobs.running import _writer
 
 SCRIPT = """
 import sys
@@ -16,7 +18,7 @@ api_url, token_file, command, output = sys.argv[1:]
 with JobsClient(api_url, open(token_file).read()) as jobs:
     job = jobs.start_and_wait(
         image="ubuntu", preset_name="cpu-small", command=command, name="script", check=True,
-        output=sys.stdout.buffer if output == "shown" else None,
+        output={"shown": sys.stdout, "bytes": sys.stdout.buffer, "called": print}.get(output),
     )
 print(job.status)
 """
@@ -48,6 +50,20 @@ def test_a_job_that_succeeds(script):
     process = script("sh -c 'echo one; echo two'", "shown")
     assert process.communicate(timeout=60) == ("one\ntwo\nsucceeded\n", "")
     assert process.returncode == 0
+
+
+def test_the_log_of_a_job_goes_to_a_file_of_bytes_or_a_callable_too(script):
+    for output, shown in ("bytes", "one\n"), ("called", "b'one\\n'\n"):
+        assert script("echo one", output).communicate(timeout=60) == (shown + "succeeded\n", "")
+
+
+def test_text_may_be_cut_anywhere():
+    text = "\u0439\u20ac\U0001f680 ok\n"
+    file = io.StringIO()
+    write = _writer(file)
+    for byte in (text + "\udcff").encode("utf-8", "surrogateescape"):
+        write(bytes([byte]))
+    assert file.getvalue() == text + "\ufffd"
 
 
 @pytest.mark.parametrize("output", ["shown", "hidden"])
