@@ -1,8 +1,8 @@
 """Whole tasks in one call: a command with its output, a job with its log, a terminal."""
 
-import logging
 import codecs
 import io
+import logging
 import shlex
 import threading
 import time

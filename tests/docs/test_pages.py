@@ -39,7 +39,9 @@ def test_no_error_is_on_the_page_that_is_not_there():
 
 
 def test_the_reference_has_every_public_name():
-    shown = re.findall(r"auto(?:class|function|data|exception):: (\w+)(?:\(\))?$", page("reference.rst"), re.M)
+    shown = re.findall(
+        r"auto(?:class|function|data|exception):: (\w+)(?:\(\))?$", page("reference.rst"), re.M
+    )
     listed = set(neuro_sync.__all__) - {"__version__", "DEFAULT_API_URL", *errors.__all__}
     assert listed - set(shown) == set()
     assert set(shown) - set(neuro_sync.__all__) == set()
