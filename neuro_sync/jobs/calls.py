@@ -15,6 +15,7 @@ from typing import (
     Union,
 )
 
+from ..errors import OutcomeUnknown, ProtocolError
 from ..models.capacity import decode_capacity
 from ..models.images import RemoteImage
 from ..models.jobs import JobDescription, JobPriority, JobRestartPolicy, JobStatus
@@ -127,8 +128,8 @@ class Calls(JobsBase):
                 unknown preset, no credits.
             AuthorizationError: you may not run there, or not use the image, a volume or a secret.
             ValueError: an argument that can't be right; nothing was sent.
-            OutcomeUnknown: the answer got lost and the job may have been started. With a key this is
-                raised only when no job is to be found after all tries.
+            OutcomeUnknown: the answer got lost, or is unreadable, and the job may have been started. With
+                a key this is raised only when no job is to be found after all tries.
 
         Endpoint: ``POST {api}/jobs?from_preset``; with a key also ``GET {api}/jobs``.
         """
@@ -373,7 +374,18 @@ class Calls(JobsBase):
         return decode_capacity(response.json())
 
     def _send_start(self, url: str, payload: Mapping[str, Any]) -> JobDescription:
-        return self._decode(self._http.request("POST", url, json=payload).json())
+        response = self._http.request("POST", url, json=payload)
+        try:
+            return self._decode(response.json())
+        except ProtocolError as error:
+            # A proxy cut the answer, or gave one of its own; the server said yes.
+            raise OutcomeUnknown(
+                "{}; the job may have been started".format(error.args[0]),
+                status=response.status,
+                method=response.method,
+                url=url.partition("?")[0],
+                attempts=response.attempts,
+            ) from error
 
     def _target(
         self, cluster_name: Optional[str], org_name: Optional[str], project_name: Optional[str]

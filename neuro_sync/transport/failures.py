@@ -31,7 +31,7 @@ def failed_attempt(error: Exception, method: str, url: str) -> AttemptFailed:
         return AttemptFailed(error, sent=False, transient=False)
     causes = list(_causes(error))
     host = urlsplit(url).netloc.rpartition("@")[2]
-    certificate = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
+    certificate = next((cause for cause in causes if _is_of_certificate(cause)), None)
     if certificate is not None:
         text = "the certificate of {} is not valid: {}".format(
             host, getattr(certificate, "verify_message", "") or certificate
@@ -56,6 +56,12 @@ def failed_attempt(error: Exception, method: str, url: str) -> AttemptFailed:
         )
     text = "the connection to {} broke: {}".format(host, _short(causes))
     return _failed(text, method, url, sent=True)
+
+
+def _is_of_certificate(error: BaseException) -> bool:
+    # urllib3 1.x compares host names itself, with an exception of its own.
+    ours = isinstance(error, ssl.SSLCertVerificationError)
+    return ours or type(error).__name__ == "CertificateError"
 
 
 def _failed(

@@ -42,7 +42,7 @@ class Sessions:
         if session is None:
             session = self._new_session()
         elif fresh and now - self._local.used > _STALE:
-            session.close()
+            _close(session)
         self._local.used = now
         return session.get_adapter(url)
 
@@ -56,7 +56,7 @@ class Sessions:
             self._all = [entry for entry in self._all if entry[0].is_alive()]
             self._all.append((threading.current_thread(), session))
         for _, old in ended:
-            old.close()
+            _close(old)
         return session
 
     def close(self) -> None:
@@ -65,4 +65,16 @@ class Sessions:
             with self._lock:
                 sessions = [session for _, session in self._all]
             for session in sessions:
-                session.close()
+                _close(session)
+
+
+def _close(session: "requests.Session") -> None:
+    # urllib3 2 closes a pool when nobody refers to it any more, and the traceback of an error may do so for long.
+    adapters: List[Any] = list(session.adapters.values())
+    for adapter in adapters:
+        for manager in [adapter.poolmanager, *adapter.proxy_manager.values()]:
+            for key in list(manager.pools.keys()):
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+    session.close()

@@ -13,7 +13,7 @@ from typing import Optional, Union
 
 __all__ = ["SharedSocket"]
 
-_READ_SIZE = 256 * 1024
+_READ_SIZE = 120 * 1024
 
 
 class SharedSocket:

@@ -165,6 +165,20 @@ def test_a_refused_start_is_final(jobs, platform):
     assert platform.starts == 1
 
 
+UNREADABLE = [(202, ""), (202, '{"id": '), (200, "<html>a portal</html>"), (202, "{}"), (202, "[]")]
+
+
+@pytest.mark.parametrize("answer", UNREADABLE, ids=repr)
+def test_an_answer_that_cannot_be_read_is_a_lost_one(jobs, platform, answer):
+    platform.script = [answer]
+    with pytest.raises(OutcomeUnknown, match="may have been started") as caught:
+        start(jobs, None)
+    assert (caught.value.status, caught.value.method) == (answer[0], "POST")
+    platform.script = [answer]
+    assert start(jobs).id == "job-1"
+    assert platform.starts == 3
+
+
 def test_without_a_key_a_lost_answer_is_told_and_nothing_is_looked_for(jobs, api, platform):
     platform.script = ["lose"]
     with pytest.raises(OutcomeUnknown):
