@@ -246,13 +246,14 @@ class StreamingCalls(JobsBase):
         for port, least in ((local_port, 0), (job_port, 1)):
             if not isinstance(port, int) or not least <= port <= 65535:
                 raise ValueError("no TCP port: {!r}".format(port))
-        url = self._monitoring_url(id, "port_forward/{}".format(job_port), cluster_name)
         job = self.status(id)
         if not job.status.is_running:
             raise ResourceNotFound(_not_running(job))
+        # By its id: this one is found by its name, too, but not so its connections.
+        url = self._monitoring_url(job.id, "port_forward/{}".format(job_port), cluster_name)
 
         def dial() -> "WsConnection":
-            with self._explained(id):
+            with self._explained(job.id):
                 return self._ws.dial(url)
 
         return PortForward(dial, local_port, job_port)

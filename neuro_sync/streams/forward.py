@@ -216,6 +216,10 @@ def _bound(family: int, host: str, port: int) -> socket.socket:
         listener.setblocking(False)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        text = "cannot listen on port {} of {}: {}".format(port, host, error.strerror or error)
+        raise OSError(error.errno, text) from error
     except BaseException:
         listener.close()
         raise

@@ -45,25 +45,7 @@ class JobListing:
     def _open(self) -> None:
         if self._stream is None and not self._closed:
             self._stream = self._open_stream(self._limit)
-            self._jobs = self._read(self._stream)
-
-    def _read(self, stream: "HttpStream") -> "Iterator[JobDescription]":
-        decode = self._decode
-        if not stream.headers.get("Content-Type", "").startswith("application/x-ndjson"):
-            # Servers and proxies that do not know ndjson answer with one JSON document.
-            for item in _jobs_of_document(b"".join(stream)):
-                yield decode(item)
-            return
-        splitter = NdjsonSplitter()
-        for chunk in stream:
-            for line in splitter.feed(chunk):
-                if line.strip():
-                    yield decode(_job_of_line(line))
-        rest = splitter.finish()
-        if rest.strip():
-            # An error that happens after the first line comes last and without a line end.
-            _job_of_line(rest)
-            raise ProtocolError("the listing ended in the middle of a line")
+            self._jobs = _read(self._stream, self._decode)
 
     def __iter__(self) -> "Iterator[JobDescription]":
         return self
@@ -93,7 +75,6 @@ class JobListing:
     def close(self) -> None:
         """End the listing, from any thread."""
         self._closed = True
-        # It knows this object: together they would keep the client's connections until the next collection.
         self._jobs = None
         if self._stream is not None:
             self._stream.close()
@@ -108,6 +89,27 @@ class JobListing:
         shown = _SHOWN if self._limit is None else min(self._limit, _SHOWN)
         with JobListing(self._open_stream, self._decode, shown) as jobs:
             return jobs_table_html(list(jobs))
+
+
+def _read(
+    stream: "HttpStream", decode: "Callable[[Mapping[str, Any]], JobDescription]"
+) -> "Iterator[JobDescription]":
+    # It does not know the listing: one that is forgotten is collected at once, and its connection with it.
+    if not stream.headers.get("Content-Type", "").startswith("application/x-ndjson"):
+        # Servers and proxies that do not know ndjson answer with one JSON document.
+        for item in _jobs_of_document(b"".join(stream)):
+            yield decode(item)
+        return
+    splitter = NdjsonSplitter()
+    for chunk in stream:
+        for line in splitter.feed(chunk):
+            if line.strip():
+                yield decode(_job_of_line(line))
+    rest = splitter.finish()
+    if rest.strip():
+        # An error that happens after the first line comes last and without a line end.
+        _job_of_line(rest)
+        raise ProtocolError("the listing ended in the middle of a line")
 
 
 def _job_of_line(line: bytes) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from ..errors import (
     BadGateway,
     ClientError,
     Conflict,
+    ConnectionFailed,
     IllegalArgumentError,
     JobNotFound,
     NeuroError,
@@ -31,11 +32,13 @@ _NO_SUCH_JOB = "no such job"
 _PLAIN_CLASSES: Dict[int, Type[NeuroError]] = {
     401: AuthenticationError,
     404: ResourceNotFound,
+    407: ConnectionFailed,  # the answer of a proxy: the server was not reached
     409: Conflict,
     502: BadGateway,
 }
 _ADVICE = {
     401: "the token is not valid or has expired: log in again",
+    407: "the proxy wants to know who asks: put a user name and a password into its URL",
     403: "ask for the permission, or check the cluster, the organisation and the project",
 }
 
@@ -135,9 +138,14 @@ def _payload(text: str) -> Optional[Dict[str, Any]]:
 
 def _message(payload: Optional[Dict[str, Any]], text: str, status: int) -> str:
     if payload is not None:
-        for key in ("error", "msg"):
-            if key in payload and isinstance(payload[key], (str, int, float)):
-                return _cut(_innermost(str(payload[key])), _LONGEST_MESSAGE) or _default(status)
+        # A port that cannot be reached: "msg" says which one, "error" why.
+        words = [
+            _innermost(str(payload[key]))
+            for key in ("msg", "error")
+            if isinstance(payload.get(key), (str, int, float))
+        ]
+        if words:
+            return _cut(": ".join(filter(None, words)), _LONGEST_MESSAGE) or _default(status)
         if isinstance(payload.get("missing"), list):
             return _cut(_missing_text(payload["missing"]), _LONGEST_MESSAGE)
     else:
