@@ -324,15 +324,18 @@ def _refused(url: str, status: int, answer: _Answer) -> AttemptFailed:
 
 
 def _broken(url: str, error: Exception, answer: _Answer) -> AttemptFailed:
+    import websocket
+
     host = urlsplit(url).netloc
-    if isinstance(error, (ValueError, IndexError, TypeError)) or answer.status == _SWITCHING:
+    timed_out = isinstance(error, (socket.timeout, websocket.WebSocketTimeoutException))
+    # However far the answer had come.
+    lost = timed_out or isinstance(error, (OSError, websocket.WebSocketConnectionClosedException))
+    if not lost and (not isinstance(error, websocket.WebSocketException) or answer.status):
         text = "{} does not speak the WebSocket protocol: {}".format(host, _reason(error))
         wrong = ProtocolError(text, method="GET", url=redact(url))
         return AttemptFailed(wrong, sent=answer.sent, answered=True, transient=False)
     text = "the connection to {} broke in the handshake: {}".format(host, _reason(error))
-    return AttemptFailed(
-        _failure(text, url), sent=answer.sent, timed_out=isinstance(error, socket.timeout)
-    )
+    return AttemptFailed(_failure(text, url), sent=answer.sent, timed_out=timed_out)
 
 
 def _proxy_refused(url: str, words: str) -> AttemptFailed:
