@@ -238,8 +238,11 @@ class Tunnel:
             self._close()
 
     def _close(self) -> None:
-        self._local.close()
-        self._ended(self, self._error)
+        try:
+            # First: whoever sees the reset may ask at once what went wrong.
+            self._ended(self, self._error)
+        finally:
+            self._local.close()
 
 
 def prepare(local: socket.socket) -> socket.socket:
