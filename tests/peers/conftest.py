@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from .config import config_payload, make_token
 from .harness import Both
+from .recorder import Recorder
 
 _COUNTS = {}
 
@@ -17,10 +19,11 @@ def pytest_configure(config):
 def _both(name, peer):
     @pytest.fixture(scope="session", name="started_" + name)
     def started(tmp_path_factory):
-        both = Both(peer, tmp_path_factory.mktemp(name) / "config")
-        yield both
-        _COUNTS[both.name] = both.comparisons
-        both.close()
+        directory = tmp_path_factory.mktemp(name) / "config"
+        with Recorder(config_payload) as recorder:
+            both = Both(peer, recorder.api_url, make_token(), directory, recorder)
+            yield both
+            _count(both)
 
     @pytest.fixture(name=name)
     def fixture(request):
@@ -36,6 +39,22 @@ _started_middle, middle = _both("middle", "neuro-25.5.0")
 _started_oldest, oldest = _both("oldest", "neuro-22.7.1")
 
 
+@pytest.fixture(scope="module", params=["apolo-26.9.0", "neuro-25.5.0", "neuro-22.7.1"])
+def at_platform(request, platform, tmp_path_factory):
+    """A peer and us, at a local platform."""
+    directory = tmp_path_factory.mktemp(request.param) / "config"
+    both = Both(request.param, platform.api_url, platform.token, directory)
+    yield both
+    _count(both)
+
+
+def _count(both):
+    both.close()
+    _COUNTS[both.name] = _COUNTS.get(both.name, 0) + both.comparisons
+
+
 def pytest_terminal_summary(terminalreporter):
     for name, count in sorted(_COUNTS.items()):
         terminalreporter.write_line("{}: {} comparisons".format(name, count))
+    if _COUNTS:
+        terminalreporter.write_line("all peers: {} comparisons".format(sum(_COUNTS.values())))

@@ -60,8 +60,9 @@ async def forward(client, arguments):
         port = probe.getsockname()[1]
     async with client.jobs.port_forward(local_port=port, **arguments):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        await reader.read()
+        received = await reader.read()
         writer.close()
+        return received
 
 
 async def call(client, order):

@@ -1,4 +1,4 @@
-"""Does the same with a peer's SDK and with ours, against one recording server."""
+"""Does the same with a peer's SDK and with ours, against one server."""
 
 import json
 import os
@@ -12,27 +12,28 @@ from pathlib import Path
 import neuro_sync
 from neuro_sync import JobsClient, RetryPolicy, Timeout
 
-from .config import config_payload, make_token
 from .environments import peer_python
-from .recorder import Recorder
 from .values import build, describe, error
 
 __all__ = ["Both"]
 
 
 class Both:
-    """A peer and us, with a server each of the same behaviour."""
+    """A peer and us, at the same server.
 
-    def __init__(self, name, directory):
+    Args:
+        name: of the peer.
+        recorder: the server, where it is one that writes down what it is asked.
+    """
+
+    def __init__(self, name, api_url, token, directory, recorder=None):
         self.name = name
-        self.recorder = Recorder(config_payload)
-        self.recorder.__enter__()
-        token = make_token()
+        self.recorder = recorder
         self._process = subprocess.Popen(
             [
                 peer_python(name),
                 str(Path(__file__).with_name("driver.py")),
-                self.recorder.api_url,
+                api_url,
                 token,
                 str(directory),
             ],
@@ -40,7 +41,7 @@ class Both:
             stdout=subprocess.PIPE,
         )
         self.ours = JobsClient(
-            self.recorder.api_url, token, timeout=Timeout(5, 5), retry=RetryPolicy(attempts=1)
+            api_url, token, timeout=Timeout(5, 20), retry=RetryPolicy(attempts=1)
         )
         self.comparisons = 0
 
@@ -49,7 +50,9 @@ class Both:
         self._process.stdin.close()
         self._process.wait(30)
         self._process.stdout.close()
-        self.recorder.__exit__()
+
+    def _requests(self):
+        return [] if self.recorder is None else self.recorder.take()
 
     def peer(self, order):
         """What the peer makes of an order: its result, and the requests that it sent."""
@@ -57,7 +60,7 @@ class Both:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, "{} died of {}".format(self.name, order)
-        return json.loads(line.decode()), self.recorder.take()
+        return json.loads(line.decode()), self._requests()
 
     def us(self, order):
         """The same with us."""
@@ -65,7 +68,7 @@ class Both:
             result = {"result": describe(self._call(order), order.get("fields", {}))}
         except Exception as exception:
             result = error(exception)
-        return result, self.recorder.take()
+        return result, self._requests()
 
     def _call(self, order):
         if order["method"] == "factory":
@@ -77,12 +80,7 @@ class Both:
             return getattr(self.ours.parse, method)(**arguments)
         if method == "port_forward":
             with self.ours.port_forward(local_port=0, **arguments) as forward:
-                with socket.create_connection(("127.0.0.1", forward.local_port), 5) as local:
-                    try:
-                        local.recv(1)
-                    except ConnectionError:
-                        pass
-            return None
+                return _received(forward.local_port)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             result = getattr(self.ours, method)(**arguments)
@@ -99,6 +97,20 @@ class Both:
                 if len(items) == order.get("limit"):
                     break
             return items
+
+
+def _received(port):
+    """All that comes over a connection."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        try:
+            while True:
+                data = connection.recv(65536)
+                if not data:
+                    return received
+                received += data
+        except ConnectionError:
+            return received
 
 
 def _talk(stream):

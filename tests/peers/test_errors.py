@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from .comparing import PEERS
 from .recorder import minimal_job
-from .test_answers import PEERS
 
 NO_SUCH_JOB = json.dumps({"error": "no such job x"})
 NOT_RUNNING = json.dumps({"error": "Job 'job-1' is not running."})

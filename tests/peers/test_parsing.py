@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .test_answers import NEWEST_FIELDS
+from .comparing import NEWEST_FIELDS
 
 PARSED = {
     "remote_image": [

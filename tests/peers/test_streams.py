@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from .comparing import PEERS, fields_of, joined
 from .payloads import FAILED_2022, TELEMETRY
-from .test_answers import FIELDS, PEERS
 
 TEXT, BINARY, CLOSE = 0x81, 0x82, 0x88
 STDOUT, STDERR, EXIT = b"\x01", b"\x02", b"\x03"
@@ -33,8 +33,8 @@ def ask(both, path, frames, order):
     both.recorder.answers["GET", "/mon/jobs/job-1/" + path] = (101, {}, [*frames, END])
     # We ask whether it is the job that ended.
     both.recorder.answers["GET", "/jobs/job-1"] = (200, {}, json.dumps(FAILED_2022))
-    fields = {name: names.split() for name, names in FIELDS[both.name].items()}
-    order = {**order, "arguments": {"id": "job-1", **order["arguments"]}, "fields": fields}
+    arguments = {"id": "job-1", **order["arguments"]}
+    order = {**order, "arguments": arguments, "fields": fields_of(both)}
     theirs, ours = both.peer(order)[0], both.us(order)[0]
     assert "result" in theirs, theirs
     assert "result" in ours, ours
@@ -80,19 +80,8 @@ def _talk(both, method, frames, **arguments):
     order = {"method": method, "talk": True, "arguments": {"stdout": True, **arguments}}
     theirs, ours = ask(both, method, frames, order)
     for result in (theirs, ours):
-        result["messages"] = _joined(result["messages"])
+        result["messages"] = joined(result["messages"])
     return theirs, ours
-
-
-def _joined(messages):
-    """Where the pieces of an output were cut means nothing."""
-    joined = []
-    for fileno, data in messages:
-        if joined and joined[-1][0] == fileno:
-            joined[-1][1] += data
-        elif data:
-            joined.append([fileno, data])
-    return joined
 
 
 def test_an_empty_message_is_still_one_to_the_others(both):
