@@ -117,8 +117,10 @@ class _Answer:
 
     @property
     def status(self) -> Optional[int]:
-        parts = self._data.split(None, 2)
-        return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
+        line, end, _ = self._data.partition(b"\n")
+        parts = line.split(None, 2)
+        # A line that was cut may end in half a status.
+        return int(parts[1]) if end and len(parts) > 1 and parts[1].isdigit() else None
 
     def recv(self, size: int) -> bytes:
         if self._position == len(self._data) and not self._fill():
