@@ -34,12 +34,12 @@ ENVIRONMENT = {
 class Foreground:
     """``python -m neuro_sync.local``, as somebody types it."""
 
-    def __init__(self, *arguments):
+    def __init__(self, temporary, *arguments):
         self.process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, "TMPDIR": str(temporary)},
             universal_newlines=True,
         )
         self.pid = self.process.pid
@@ -61,12 +61,13 @@ class Foreground:
 
 
 @pytest.fixture
-def foreground():
+def foreground(tmp_path_factory):
     """Starts platforms in the foreground, and ends those that the test leaves."""
     started = []
 
     def start(*arguments):
-        started.append(Foreground(*arguments))
+        # One that is killed leaves its own directory behind.
+        started.append(Foreground(tmp_path_factory.mktemp("temporary"), *arguments))
         return started[-1], Api(started[-1])
 
     yield start
