@@ -62,13 +62,13 @@ if TYPE_CHECKING:
     from .models.images import LocalImage, RemoteImage, TagOption
     from .models.jobs import (
         JobDescription,
-        JobPriority,
         JobRestartPolicy,
         JobStatus,
         JobStatusHistory,
         JobStatusItem,
     )
     from .models.messages import ExecResult, Message
+    from .models.priority import JobPriority
     from .models.telemetry import JobTelemetry
     from .parse import EnvParseResult, Parser, VolumeParseResult
     from .streams.forward import PortForward
@@ -163,13 +163,13 @@ _HOMES = {
     "models.images": ("LocalImage", "RemoteImage", "TagOption"),
     "models.jobs": (
         "JobDescription",
-        "JobPriority",
         "JobRestartPolicy",
         "JobStatus",
         "JobStatusHistory",
         "JobStatusItem",
     ),
     "models.messages": ("ExecResult", "Message"),
+    "models.priority": ("JobPriority",),
     "models.telemetry": ("JobTelemetry",),
     "parse": ("EnvParseResult", "Parser", "VolumeParseResult"),
     "streams.forward": ("PortForward",),

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
 from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
 
 from yarl import URL
@@ -25,6 +24,7 @@ from .base import (
 )
 from .container import Container
 from .enums import OpenTextEnum, from_text
+from .priority import JobPriority, encode_priority
 
 __all__ = [
     "JobDescription",
@@ -91,62 +91,9 @@ class JobRestartPolicy(OpenTextEnum):
     ALWAYS = "always"
 
 
-class JobPriority(int, Enum):
-    """Which of the jobs that wait start first.
-
-    A priority that this version does not know has the name ``UNKNOWN``, the value 0, and the text that came
-    as its ``text``.
-
-    Attributes:
-        text: the priority on the wire.
-    """
-
-    LOW = 1
-    NORMAL = 2
-    HIGH = 3
-
-    @property
-    def text(self) -> str:
-        shown: str = self.__dict__.get("_text") or self.name.lower()
-        return shown
-
-    @classmethod
-    def from_text(cls, value: str) -> "JobPriority":
-        """The priority of a text on the wire."""
-        known = _PRIORITIES.get(value)
-        if known is not None:
-            return known
-        if not isinstance(value, str):
-            raise TypeError("expected a text, got {!r}".format(value))
-        member = int.__new__(cls, 0)
-        member._name_ = "UNKNOWN"
-        member._value_ = 0
-        member.__dict__["_text"] = value
-        return member
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, JobPriority):
-            return self.text == other.text
-        return int.__eq__(self, other) is True
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self._value_)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return JobPriority.from_text, (self.text,)
-
-
-_PRIORITIES = {member.name.lower(): member for member in JobPriority}
 _status = from_text(JobStatus)
 _KEPT_DECIMALS = 4096
 _decimals: Dict[str, Decimal] = {}
-
-
-def _encode_priority(priority: JobPriority) -> str:
-    return priority.text
 
 
 def _encode_time(moment: datetime) -> str:
@@ -195,6 +142,12 @@ class JobStatusItem(JsonModel):
     description: str = wire_field(decode=text, default="")
     exit_code: Optional[int] = wire_field(decode=integer, default=None, omit=absent)
 
+    def __repr__(self) -> str:
+        shown = _outcome(self)
+        if self.transition_time is not None:
+            shown.append("at {:%Y-%m-%d %H:%M:%S %Z}".format(self.transition_time))
+        return "<JobStatusItem {}>".format(" ".join(shown))
+
 
 @dataclass(frozen=True)
 class JobStatusHistory(JsonModel):
@@ -241,6 +194,23 @@ class JobStatusHistory(JsonModel):
 
     def __hash__(self) -> int:
         return hash((self.status, self.created_at, self.finished_at, self.exit_code))
+
+    def __repr__(self) -> str:
+        shown = _outcome(self)
+        for name in ("created_at", "started_at", "finished_at"):
+            if getattr(self, name) is not None:
+                shown.append("{}={:%Y-%m-%d %H:%M:%S %Z}".format(name, getattr(self, name)))
+        return "<JobStatusHistory {}>".format(" ".join(shown))
+
+
+def _outcome(history: Any) -> List[str]:
+    """How a job stands, in as few words as a prompt has room for."""
+    shown: List[str] = [history.status.value]
+    if history.reason:
+        shown.append("({})".format(history.reason))
+    if history.exit_code is not None:
+        shown.append("exit_code={}".format(history.exit_code))
+    return shown
 
 
 @dataclass(frozen=True)
@@ -349,7 +319,7 @@ class JobDescription(JsonModel):
     preemptible_node: bool = wire_field(decode=boolean, default=False)
     privileged: bool = wire_field(decode=boolean, default=False)
     priority: JobPriority = wire_field(
-        decode=JobPriority.from_text, encode=_encode_priority, default=JobPriority.NORMAL
+        decode=JobPriority.from_text, encode=encode_priority, default=JobPriority.NORMAL
     )
     energy_schedule_name: Optional[str] = wire_field(decode=text, default=None, omit=absent)
     org_project_hash: Optional[str] = wire_field(decode=text, default=None, omit=absent)
@@ -397,12 +367,8 @@ class JobDescription(JsonModel):
         shown: List[str] = [self.id]
         if self.name:
             shown.append("name={!r}".format(self.name))
-        shown.append(self.status.value)
-        if self.history.reason:
-            shown.append("({})".format(self.history.reason))
-        if self.history.exit_code is not None:
-            shown.append("exit_code={}".format(self.history.exit_code))
-        shown.append("image={}".format(self.container.image))
+        _, *why = _outcome(self.history)
+        shown += [self.status.value, *why, "image={}".format(self.container.image)]
         if self.preset_name:
             shown.append("preset={}".format(self.preset_name))
         return "<JobDescription {}>".format(" ".join(shown))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuro_sync import JobDescription, JobStatus, JobTelemetry
+from neuro_sync import JobDescription, JobStatus, JobStatusHistory, JobTelemetry
 from neuro_sync.display import telemetry_html
 from neuro_sync.streams.telemetry import TelemetryStream
 
@@ -136,3 +136,22 @@ def test_a_client_completes_to_what_is_documented(client):
         project_name_or_raise projects resource_pools switch_cluster switch_org switch_project token
         username""".split()
     )
+
+
+def test_a_history_shows_how_it_ended_and_when():
+    item = {"status": "running", "transition_time": "2026-01-02T03:04:05+00:00", "reason": ""}
+    history = JobStatusHistory.from_dict(
+        {
+            "status": "failed",
+            "reason": "OOMKilled",
+            "exit_code": 137,
+            "created_at": "2026-01-02T03:04:05.6+00:00",
+            "finished_at": "2026-01-02T04:00:00+00:00",
+            "statuses": [item],
+        }
+    )
+    assert repr(history) == (
+        "<JobStatusHistory failed (OOMKilled) exit_code=137 "
+        "created_at=2026-01-02 03:04:05 UTC finished_at=2026-01-02 04:00:00 UTC>"
+    )
+    assert repr(history.transitions) == "[<JobStatusItem running at 2026-01-02 03:04:05 UTC>]"
