@@ -64,15 +64,18 @@ class Peer:
 
     def frame(self):
         """The next frame of a client, unmasked: opcode and payload; None at the end of the connection."""
-        head = self.reader.read(2)
-        if len(head) < 2:
+        try:
+            head = self.reader.read(2)
+            if len(head) < 2:
+                return None
+            size = head[1] & 127
+            if size > 125:
+                size = int.from_bytes(self.reader.read(2 if size == 126 else 8), "big")
+            mask = self.reader.read(4)
+            payload = self.reader.read(size)
+        except OSError:
             return None
-        size = head[1] & 127
-        if size > 125:
-            size = int.from_bytes(self.reader.read(2 if size == 126 else 8), "big")
         assert head[1] & 128, "a frame of a client has to be masked"
-        mask = self.reader.read(4)
-        payload = self.reader.read(size)
         return head[0] & 15, bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
 
     def reset(self):
@@ -144,7 +147,8 @@ class RawServer:
         self._listener.close()
         for sock in list(self._socks):
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                # The method of a TLS socket would make its reader go on without TLS.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(10)
 
