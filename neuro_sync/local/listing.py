@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import json
+import logging
 import re
 from typing import TYPE_CHECKING, AsyncIterator, List, Optional
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
 __all__ = ["answer_listing", "parse_filters"]
+
+_log = logging.getLogger(__name__)
 
 _PAGE = 500
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
@@ -83,17 +86,25 @@ def _of_host(query: "MultiMapping[str]", filters: Filters, settings: Settings) -
 async def answer_listing(request: web.Request, jobs: JobsService) -> web.StreamResponse:
     """Answer with one job in a line, or with one document, as the request accepts."""
     pages = _pages(jobs, parse_filters(request.query, jobs.settings))
-    if "application/x-ndjson" not in request.headers.get("Accept", ""):
-        lines = [line async for page in pages for line in page]
-        body = b'{"jobs": [' + b",".join(lines) + b"]}"
-        return web.Response(body=body, content_type="application/json")
     response = web.StreamResponse()
-    response.headers["Content-Type"] = "application/x-ndjson"
+    if "application/x-ndjson" in request.headers.get("Accept", ""):
+        response.headers["Content-Type"] = "application/x-ndjson"
+        await _send_lines(request, response, pages)
+    else:
+        response.headers["Content-Type"] = "application/json"
+        await _send_document(request, response, pages)
+    await response.write_eof()
+    return response
+
+
+async def _send_lines(
+    request: web.Request, response: web.StreamResponse, pages: AsyncIterator[List[bytes]]
+) -> None:
     fault = fault_of(request)
+    # Before the first line a failure is still an answer of its own.
+    page = await _next(pages)
+    await response.prepare(request)
     try:
-        # Before the first line a failure is still an answer of its own.
-        page = await _next(pages)
-        await response.prepare(request)
         while page is not None:
             for data in _chunks(page, one_by_one=fault is not None):
                 if fault is not None:
@@ -103,14 +114,31 @@ async def answer_listing(request: web.Request, jobs: JobsService) -> web.StreamR
     except ConnectionError:
         raise
     except Exception as error:
-        if not response.prepared:
-            raise
         text = "Unexpected exception {}: {}. Path with query: {}.".format(
             type(error).__name__, error, request.path_qs
         )
         await response.write(json.dumps({"error": text}).encode())
-    await response.write_eof()
-    return response
+
+
+async def _send_document(
+    request: web.Request, response: web.StreamResponse, pages: AsyncIterator[List[bytes]]
+) -> None:
+    page = await _next(pages)
+    await response.prepare(request)
+    before = b'{"jobs": ['
+    try:
+        while page:
+            await response.write(before + b",".join(page))
+            before = b","
+            page = await _next(pages)
+    except ConnectionError:
+        raise
+    except Exception as error:
+        _log.exception("a listing has failed")
+        if request.transport is not None:
+            request.transport.abort()  # half a document must not look like a whole one
+        raise ConnectionResetError("a listing has failed") from error
+    await response.write(b"]}" if before == b"," else before + b"]}")
 
 
 async def _pages(jobs: JobsService, filters: Optional[Filters]) -> AsyncIterator[List[bytes]]:

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     project TEXT, status TEXT, active INTEGER, materialized INTEGER, tags TEXT, line BLOB
 );
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (created, id);
-CREATE INDEX IF NOT EXISTS jobs_active ON jobs (active) WHERE active = 1;
+CREATE INDEX IF NOT EXISTS jobs_active ON jobs (created, id) WHERE active = 1;
 CREATE INDEX IF NOT EXISTS jobs_name ON jobs (name, owner, created) WHERE name IS NOT NULL;
 """
 _FINAL = ("succeeded", "failed", "cancelled")
@@ -157,6 +157,8 @@ def _where(filters: Filters, after: Optional[Place]) -> Tuple[str, List[Any]]:
         if wanted:
             clauses.append("{} IN ({})".format(column, ",".join("?" * len(wanted))))
             values += wanted
+    if filters.statuses and not set(filters.statuses) & set(_FINAL):
+        clauses.append("active = 1")  # an index has the few of them
     if filters.name is not None:
         clauses.append("name = ?")
         values.append(filters.name)

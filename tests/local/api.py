@@ -18,12 +18,17 @@ class Api:
     """
 
     def __init__(self, platform):
+        self._platform = platform
         self.url = platform.api_url
         self.mon = platform.api_url + "/monitoring/jobs"
         self.headers = {"Authorization": "Bearer " + platform.token}
         self._started = []
         self._session = requests.Session()
         self._session.trust_env = False
+
+    def another(self):
+        """The same for another thread."""
+        return Api(self._platform)
 
     def end_jobs(self):
         """Ends what was started and still runs."""

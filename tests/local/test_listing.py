@@ -7,8 +7,9 @@ import sqlite3
 import urllib.parse
 
 import pytest
+import requests
 
-from neuro_sync.local.store import Store
+from .scale import fill
 
 NDJSON = "application/x-ndjson"
 
@@ -252,53 +253,27 @@ def test_a_running_job_is_listed_as_it_stands(api, some):
     assert 0 < first < second
 
 
-class Archive:
-    """Finished jobs in a store, without the trouble of running them."""
-
-    def __init__(self, path, template):
-        self.path = str(path / "jobs.sqlite")
-        self._template = template
-        self._start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-
-    def fill(self, count, *, at_once=7):
-        """Adds jobs, some of which have been made in the same microsecond."""
-        store = Store(self.path)
-        try:
-            for number in range(count):
-                job_id = "job-{:036d}".format(count - number)
-                moment = self._start + datetime.timedelta(seconds=number // at_once)
-                history = {**self._template["history"], "created_at": moment.isoformat()}
-                payload = {**self._template, "id": job_id, "history": history}
-                store.save(payload, json.dumps(payload).encode())
-        finally:
-            store.close()
-
-    def order(self):
-        db = sqlite3.connect(self.path)
-        try:
-            return db.execute("SELECT created, id FROM jobs").fetchall()
-        finally:
-            db.close()
-
-    def execute(self, sql):
-        db = sqlite3.connect(self.path)
-        try:
-            with db:
-                db.execute(sql)
-        finally:
-            db.close()
-
-
 @pytest.fixture
 def archive(tmp_path, some):
-    return Archive(tmp_path, some["jobs"][0])
+    """Fills a data directory with finished jobs; returns their ids in order."""
+    return lambda count: fill(tmp_path, some["jobs"][0], count)
+
+
+def execute(path, sql):
+    """Does something to the database behind the platform's back."""
+    db = sqlite3.connect(str(path / "jobs.sqlite"))
+    try:
+        with db:
+            db.execute(sql)
+    finally:
+        db.close()
 
 
 def test_pages_hold_together(archive, own_platform, tmp_path):
-    # Page by page is how they are read, and no job gets lost or doubled where pages meet.
-    archive.fill(1700)
+    # Page by page is how they are read, and no job gets lost or doubled where pages meet, though
+    # several have been made in the same moment.
+    oldest_first = archive(1700)
     _, api = own_platform(data_dir=tmp_path)
-    oldest_first = [job_id for _, job_id in sorted(archive.order())]
     for reverse, limit in itertools.product(("0", "1"), (None, 499, 500, 501, 1200)):
         filters = {"reverse": reverse, **({} if limit is None else {"limit": limit})}
         expected = oldest_first[::-1] if reverse == "1" else oldest_first
@@ -306,17 +281,27 @@ def test_pages_hold_together(archive, own_platform, tmp_path):
 
 
 def test_a_failure_in_the_middle_is_the_last_line(archive, own_platform, tmp_path):
-    archive.fill(600)
+    order = archive(600)
     _, api = own_platform(data_dir=tmp_path)
-    archive.execute("UPDATE jobs SET line = NULL WHERE id = 'job-{:036d}'".format(1))
+    execute(tmp_path, "UPDATE jobs SET line = NULL WHERE id = '{}'".format(order[550]))
     response = api.call("GET", "/jobs", headers={**api.headers, "Accept": NDJSON})
     assert response.status_code == 200
     *lines, last = response.content.split(b"\n")
-    assert len(lines) == 500
-    assert all("id" in json.loads(line) for line in lines)
+    assert ids(map(json.loads, lines)) == order[:500]
     assert list(json.loads(last)) == ["error"]
-    # Before the first line it is an answer of its own.
-    archive.execute("DROP TABLE jobs")
-    for accept in (NDJSON, "*/*"):
-        response = api.call("GET", "/jobs", headers={**api.headers, "Accept": accept})
-        assert "Unexpected exception" in api.error(response, 500)
+
+
+def test_half_a_document_does_not_look_like_a_whole_one(archive, own_platform, tmp_path):
+    order = archive(600)
+    _, api = own_platform(data_dir=tmp_path)
+    execute(tmp_path, "UPDATE jobs SET line = NULL WHERE id = '{}'".format(order[550]))
+    with pytest.raises(requests.exceptions.RequestException):
+        api.call("GET", "/jobs")
+
+
+@pytest.mark.parametrize("accept", [NDJSON, "*/*"])
+def test_a_failure_before_the_first_job_is_an_answer(own_platform, tmp_path, accept):
+    _, api = own_platform(data_dir=tmp_path)
+    execute(tmp_path, "DROP TABLE jobs")
+    response = api.call("GET", "/jobs", headers={**api.headers, "Accept": accept})
+    assert "Unexpected exception" in api.error(response, 500)
