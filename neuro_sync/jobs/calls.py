@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..models.container import Container, DiskVolume, HTTPPort, SecretFile, Volume
     from ..transport.http import HttpStream
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "several"]
 
 T = TypeVar("T")
 
@@ -284,16 +284,16 @@ class Calls(JobsBase):
         Endpoint: ``GET {api}/jobs``.
         """
         filters: Dict[str, Any] = {
-            "statuses": [JobStatus(status).value for status in _several(statuses, "statuses")],
+            "statuses": [JobStatus(status).value for status in several(statuses, "statuses")],
             "name": name,
-            "owners": _several(owners, "owners"),
-            "tags": _several(tags, "tags"),
+            "owners": several(owners, "owners"),
+            "tags": several(tags, "tags"),
             "since": since,
             "until": until,
             "reverse": reverse,
-            "project_names": _several(project_names, "project_names"),
+            "project_names": several(project_names, "project_names"),
         }
-        orgs = [org for org in _several(org_names, "org_names") if org]
+        orgs = [org for org in several(org_names, "org_names") if org]
 
         def open_stream(limit: Optional[int]) -> "HttpStream":
             current = self._config.org_name
@@ -399,7 +399,12 @@ class Calls(JobsBase):
         )
 
 
-def _several(values: "Iterable[T]", what: str) -> "List[T]":
+def several(values: "Iterable[T]", what: str) -> "List[T]":
+    """The values as a list.
+
+    Raises:
+        ValueError: it is one value.
+    """
     # A text is a sequence of texts to Python, and so is a status.
     if isinstance(values, str):
         raise ValueError("{} takes several, not one: write [{!r}]".format(what, str(values)))

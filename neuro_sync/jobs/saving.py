@@ -93,7 +93,11 @@ class Saving(JobsBase):
                 json={"container": {"image": image.as_docker_url()}},
                 timeout=Timeout(self._http.timeout.connect, None),
             ) as stream:
-                self._read_answer(id, image, stream, tell)
+                try:
+                    self._read_answer(id, image, stream, tell)
+                except ImageSaveError as error:
+                    stream.mark(error)
+                    raise
 
     def _read_answer(
         self, id: str, image: RemoteImage, stream: "HttpStream", tell: Callable[[Any], Any]

@@ -21,7 +21,7 @@ from ..errors import JobFinished, JobWaitTimeout, NDJSONError
 from ..models.jobs import JobDescription, JobStatus
 from ..progress import wait_bar
 from ..streams.retrying import PASSING, ReconnectPolicy
-from .calls import Calls
+from .calls import Calls, several
 from .outcome import outcome
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Waiting(Calls):
 
         Endpoint: ``GET {api}/jobs/{id}``, again and again: at first after 0.1 s, at last every 5 s.
         """
-        awaited = frozenset(statuses)
+        awaited = frozenset(JobStatus(status) for status in several(statuses, "statuses"))
         watch = _Watch(timeout)
         job = watch.call(self._status, id, watch.seconds)
         bar = wait_bar()
@@ -174,7 +174,7 @@ class Waiting(Calls):
         """
         watch = _Watch(timeout)
         waiting: Dict[str, JobDescription] = {}
-        for given in list(jobs):
+        for given in several(jobs, "jobs"):
             # A description in hand may be old, but an ended job stays as it is.
             job = given if isinstance(given, JobDescription) else self.status(given)
             waiting.setdefault(job.id, job)

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional
 
-from ..errors import NDJSONError, ProtocolError
+from ..errors import NDJSONError, NeuroError, ProtocolError
 from ..wire.ndjson import NdjsonSplitter
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class JobListing:
             if closed and not isinstance(error, (KeyboardInterrupt, SystemExit)):
                 # close() in another thread tore the connection down: that is its end, no failure.
                 raise StopIteration from error
+            if isinstance(error, NeuroError) and self._stream is not None:
+                self._stream.mark(error)
             raise
 
     def __enter__(self) -> "JobListing":

@@ -111,12 +111,16 @@ class HttpStream:
                 return
             failed = failed_attempt(error, self._request.method, self._request.url).error
             if isinstance(failed, NeuroError):
-                failed.attempts = self.attempts
-                failed.status = self.status
+                self.mark(failed)
             raise failed from error
         finally:
             # Whatever interrupted it, an answer that was read in part leaves its connection unusable.
             self._response.close()
+
+    def mark(self, error: NeuroError) -> None:
+        """Tell an error that is about this answer which one it is."""
+        error.status, error.attempts = self.status, self.attempts
+        error.method, error.url = self._request.method, redact(self._request.url)
 
     def close(self) -> None:
         """End it, from any thread; a reader sees the end at once."""

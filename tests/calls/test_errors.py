@@ -167,8 +167,10 @@ def test_a_listing_gives_the_jobs_before_it_failed(api, patient):
     body = json.dumps(JOB) + "\n" + json.dumps({"error": "db gone"})
     jobs = listing(api, patient, body)
     assert next(jobs).id == JOB["id"]
-    with pytest.raises(errors.NDJSONError, match="db gone"):
+    with pytest.raises(errors.NDJSONError, match="db gone") as caught:
         next(jobs)
+    error = caught.value
+    assert (error.status, error.method, error.url) == (200, "GET", API + "/jobs")
     assert list(jobs) == []
 
 

@@ -10,6 +10,7 @@ from neuro_sync import (
     Container,
     DiskVolume,
     HTTPPort,
+    ImageSaveError,
     JobPriority,
     JobRestartPolicy,
     JobStatus,
@@ -362,6 +363,25 @@ def test_one_value_where_several_are_taken_is_refused(jobs, api, filters):
     assert api.requests == []
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda jobs: jobs.wait("job-1", statuses=JobStatus.RUNNING),
+        lambda jobs: jobs.as_completed("job-1"),
+        lambda jobs: start(jobs, tags="nightly"),
+    ],
+)
+def test_who_takes_several_refuses_one_before_anything_is_sent(jobs, api, call):
+    with pytest.raises(ValueError, match="several"):
+        call(jobs)
+    assert api.requests == []
+
+
+def test_statuses_may_be_the_words_of_the_wire(jobs, api):
+    api.answers((200, JOB))
+    assert jobs.wait("job-1", statuses=["pending"]).status is JobStatus.PENDING
+
+
 def test_a_listing_is_asked_for_on_entry_or_at_the_first_job(jobs, api):
     api.answers((200, {"jobs": [JOB]}))
     listing = jobs.list()
@@ -419,6 +439,18 @@ def test_save_tells_its_progress(jobs, api):
     ]
     assert str(events[1].target_image) == "image://default/acme/vision/a:v2"
     assert events[3].current == 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [[], SAVED[:2], [{"error": "Job 'job-1' is not running."}], [*SAVED[:3], {"error": "denied"}]],
+)
+def test_a_save_that_is_not_told_to_be_done_is_an_error_with_its_request(jobs, api, lines):
+    api.answers((200, "".join(json.dumps(line) + "\r\n" for line in lines)))
+    with pytest.raises(ImageSaveError) as caught:
+        jobs.save("job-1", "image:a:v2", progress=False)
+    error = caught.value
+    assert (error.status, error.method, error.url) == (200, "POST", MONITORING + "/job-1/save")
 
 
 def test_only_an_image_of_the_platform_can_be_saved_to(jobs, api):
