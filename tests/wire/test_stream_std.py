@@ -47,13 +47,14 @@ def told(*frames, close=True):
 
 def output(stream):
     """What came on each stream, and how it ended."""
-    out = {1: b"", 2: b""}
+    out = {1: [], 2: []}
+    error = None
     try:
         for message in stream:
-            out[message.fileno] += message.data
-    except (StdStreamError, ConnectionFailed, ProtocolError) as error:
-        return out[1], out[2], error
-    return out[1], out[2], None
+            out[message.fileno].append(message.data)
+    except (StdStreamError, ConnectionFailed, ProtocolError) as failure:
+        error = failure
+    return b"".join(out[1]), b"".join(out[2]), error
 
 
 def test_output_arrives_and_then_none(session):
