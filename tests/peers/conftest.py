@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from .commands import Cli
 from .config import config_payload, make_token
 from .harness import Both
 from .recorder import Recorder
@@ -56,5 +57,7 @@ def _count(both):
 def pytest_terminal_summary(terminalreporter):
     for name, count in sorted(_COUNTS.items()):
         terminalreporter.write_line("{}: {} comparisons".format(name, count))
+    if Cli.calls:
+        terminalreporter.write_line("CLIs: {} commands".format(Cli.calls))
     if _COUNTS:
         terminalreporter.write_line("all peers: {} comparisons".format(sum(_COUNTS.values())))

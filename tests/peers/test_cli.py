@@ -1,302 +1,106 @@
 """The platform's own CLIs do with the local platform what they do with the platform."""
 
-import json
-import os
-import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import socket
-import subprocess
 import sys
-import time
 import urllib.request
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import neuro_sync
-from neuro_sync import JobStatus
+from neuro_sync import JobPriority, JobRestartPolicy, JobStatus
 
-from .environments import peer_python
+from .commands import CLIS, TIMEOUT, Cli, until
 
-TIMEOUT = 60
-CLIS = {"apolo": "apolo-26.9.0", "neuro": "neuro-cli-25.5.0"}
-SERVER = "import http.server as h; h.HTTPServer(('127.0.0.1', {}), h.SimpleHTTPRequestHandler).serve_forever()"
-
-
-class Cli:
-    """A CLI with a home of its own, logged in."""
-
-    def __init__(self, name, home, platform):
-        self.program = str(Path(peer_python(CLIS[name])).with_name(name))
-        self.home = home
-        self.env = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("APOLO_", "NEURO"))
-        }
-        self.env.update(HOME=str(home), COLUMNS="200", PYTHONWARNINGS="ignore")
-        self("config", "login-with-token", platform.token, platform.api_url)
-
-    def command(self, *words):
-        return [self.program, "--color", "no", *words]
-
-    def run(self, *words, **options):
-        done = subprocess.run(
-            self.command(*words),
-            env=self.env,
-            cwd=str(self.home),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIMEOUT,
-            **options,
-        )
-        return done.returncode, done.stdout.decode()
-
-    def __call__(self, *words, code=0, **options):
-        returned, text = self.run(*words, **options)
-        assert returned == code, text
-        assert "Traceback" not in text, text
-        return text
-
-    def start(self, *words, name=None, options=()):
-        """Start a job; returns its id."""
-        if name is not None:
-            options = ["--name", name, *options]
-        text = self(
-            "job", "run", "--preset", "cpu-small", "--detach", *options, "ubuntu", "--", *words
-        )
-        return re.search("job-[0-9a-f-]{36}", text).group()
+SERVER = (
+    "import http.server as h; s = h.HTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler); "
+    "print(s.server_address[1], flush=True); s.serve_forever()"
+)
+needs_bubblewrap = pytest.mark.skipif(
+    shutil.which("bwrap") is None, reason="bubblewrap is not installed"
+)
 
 
 @pytest.fixture(scope="module", params=sorted(CLIS))
 def cli(request, tmp_path_factory, platform):
-    return Cli(request.param, tmp_path_factory.mktemp("home"), platform)
+    """A CLI that has logged in with the token."""
+    cli = Cli(request.param, tmp_path_factory.mktemp("home"))
+    cli("config", "login-with-token", platform.token, platform.api_url)
+    return cli
+
+
+@pytest.fixture(scope="module")
+def running(cli, platform):
+    """A job of the CLI, for several tests."""
+    options = "--name cli-running --tag a --tag b -d text --life-span 1h".split()
+    job = cli.start("sleep", "600", options=options)
+    with platform.client() as client:
+        client.jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
+        yield job
+        client.jobs.kill(job)
+
+
+@pytest.fixture(scope="module")
+def ended(cli, platform):
+    """A job of another project that has ended."""
+    job = cli.start("true", options=["--project", "user"])
+    with platform.client() as client:
+        client.jobs.wait(job, timeout=30)
+    return job
+
+
+class TestLogin:
+    @pytest.mark.parametrize("name", sorted(CLIS))
+    def test_in_the_browser_and_out(self, name, tmp_path, platform):
+        cli = Cli(name, tmp_path)
+        cli("config", "login", platform.api_url)
+        cli("config", "switch-project", "user")
+        with neuro_sync.get(path=tmp_path / ".apolo") as client:
+            assert client.username == "user"
+            assert client.config.project_name == "user"
+            client.config.switch_project("local-project")
+        assert "local-project" in cli("config", "show")
+        cli("config", "logout")
+        assert not (tmp_path / ".apolo" / "db").exists()
+
+    @pytest.mark.parametrize("name", sorted(CLIS))
+    def test_with_a_code_that_is_pasted(self, name, tmp_path, platform):
+        def code(shown):
+            page = re.search(rb"Open(.*)in a browser", shown, re.S).group(1)
+            url = re.sub(rb"\s", b"", page).decode()  # the terminal wraps it
+            with urllib.request.urlopen(url, timeout=20) as response:
+                return parse_qs(urlsplit(response.geturl()).query)["code"][0].encode() + b"\r"
+
+        cli = Cli(name, tmp_path)
+        returned, shown = cli.at_a_terminal(
+            ["config", "login-headless", platform.api_url], [(b"->", code)]
+        )
+        assert returned == 0, shown
+        assert "local-org" in cli("config", "show")
+
+    @pytest.mark.parametrize("name", sorted(CLIS))
+    def test_with_a_wrong_token(self, name, tmp_path, platform):
+        code, text = Cli(name, tmp_path).run(
+            "config", "login-with-token", "e30.e30.e30", platform.api_url
+        )
+        assert code != 0
+        assert "authoriz" in text.lower()
 
 
 def test_config(cli):
     text = cli("config", "show")
-    assert "local-org" in text
-    assert "local-project" in text
-    assert "cpu-small" in text
+    for name in ("local-org", "local-project", "cpu-small"):
+        assert name in text
     assert "cpu-large" in cli("config", "get-clusters")
 
 
-def test_the_life_of_a_job(cli, jobs):
-    job = cli.start(
-        "sh",
-        "-c",
-        "echo $A; exec sleep 600",
-        name="cli-life",
-        options=["-e", "A=one", "--tag", "tagged"],
-    )
-    jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-    assert job in cli("job", "ls")
-    assert job in cli("-q", "job", "ls", "--tag", "tagged")
-    assert job not in cli("-q", "job", "ls", "--status", "pending")
-    assert job in cli("-q", "job", "ls", "--name", "cli-life", "--owner", "user")
-    assert job not in cli("-q", "job", "ls", "--until", "2020-01-01T00:00:00")
-    assert "running" in cli("job", "status", "cli-life")
-    before = jobs.status(job).life_span
-    cli("job", "bump-life-span", job, "2h")
-    assert jobs.status(job).life_span == before + 7200
-    cli("job", "kill", job)
-    assert "cancelled" in cli("job", "status", job)
-    assert "one\n" in cli("job", "logs", job)
-
-
-def test_logs_of_a_live_job_are_followed_to_its_end(cli, jobs):
-    script = "echo first; while ! test -e go; do sleep 0.1; done; echo last"
-    job = cli.start("sh", "-c", script)
-    process = subprocess.Popen(
-        cli.command("job", "logs", job),
-        env=cli.env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        assert process.stdout.readline() == b"first\n"
-        jobs.exec_run(job, "touch go", check=True)
-        rest = process.communicate(timeout=TIMEOUT)[0].decode()
-    finally:
-        process.kill()
-        process.communicate()
-    assert "last\n" in rest
-    assert "first" not in rest
-
-
-def test_exec_has_the_exit_code_and_the_output(cli, jobs):
-    job = cli.start("sleep", "600")
-    jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-    text = cli("job", "exec", "-T", job, "--", "sh", "-c", "echo out; exit 3", code=3)
-    assert "out" in text
-    cli("job", "kill", job)
-
-
-def test_a_finished_job_cannot_be_worked_in(cli, jobs):
-    job = cli.start("true")
-    jobs.wait(job, timeout=30)
-    code, text = cli.run("job", "exec", "-T", job, "--", "true")
-    assert code != 0
-    assert "not running" in text
-
-
-def test_top_shows_samples(cli, jobs):
-    job = cli.start("sleep", "600", name="cli-top")
-    jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-    process = subprocess.Popen(
-        cli.command("job", "top", job),
-        env=cli.env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        text = b""
-        deadline = time.monotonic() + TIMEOUT
-        while not re.search(rb"second|moment|now", text) and time.monotonic() < deadline:
-            if select.select([process.stdout], [], [], 1)[0]:
-                text += os.read(process.stdout.fileno(), 65536)
-        assert job.encode() in text
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=TIMEOUT)
-    cli("job", "kill", job)
-
-
-def test_a_port_is_forwarded(cli, jobs, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        local = probe.getsockname()[1]
-    job = cli.start(sys.executable, "-c", SERVER.format(port))
-    jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-    process = subprocess.Popen(
-        cli.command("job", "port-forward", job, "{}:{}".format(local, port)),
-        env=cli.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            try:
-                with urllib.request.urlopen(
-                    "http://127.0.0.1:{}/".format(local), timeout=5
-                ) as page:
-                    assert page.status == 200
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(TIMEOUT)
-    cli("job", "kill", job)
-
-
-def _at_a_terminal(cli, words, steps):
-    """Run at a terminal: wait for each text, then type the next; returns the exit code and all that was shown."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(str(cli.home))
-        os.execve(cli.program, cli.command(*words), dict(cli.env, TERM="xterm"))
-    shown = b""
-    try:
-        for expected, typed in steps:
-            deadline = time.monotonic() + TIMEOUT
-            while expected not in shown:
-                assert time.monotonic() < deadline, shown
-                if select.select([terminal], [], [], 1)[0]:
-                    try:
-                        shown += os.read(terminal, 65536)
-                    except OSError:
-                        break
-            assert expected in shown, shown
-            if typed:
-                os.write(terminal, typed)
-        while True:
-            try:
-                piece = os.read(terminal, 65536)
-            except OSError:
-                break
-            if not piece:
-                break
-            shown += piece
-        status = os.waitpid(pid, 0)[1]
-    except BaseException:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
-    finally:
-        os.close(terminal)
-    return os.WEXITSTATUS(status), shown
-
-
-def test_exec_at_a_terminal(cli, jobs):
-    job = cli.start("sleep", "600")
-    jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-    code, shown = _at_a_terminal(
-        cli,
-        ["job", "exec", job, "--", "sh"],
-        [(b" ", b"tty; stty size; echo done=$((40+2))\r"), (b"done=42", b"exit 5\r")],
-    )
-    assert code == 5, shown
-    assert b"/dev/pts/" in shown
-    cli("job", "kill", job)
-
-
-def test_attach_at_a_terminal(cli, jobs):
-    job = cli.start("sh", options=["--tty"])
-    jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-    code, shown = _at_a_terminal(
-        cli, ["job", "attach", job], [(b"", b"echo got=$((40+2))\r"), (b"got=42", b"exit 0\r")]
-    )
-    assert jobs.wait(job, timeout=30).status is JobStatus.SUCCEEDED
-    assert code == 0, shown
-
-
-def test_the_exit_code_of_a_job(cli):
-    code, text = cli.run(
-        "job", "run", "--preset", "cpu-small", "ubuntu", "--", "sh", "-c", "exit 4"
-    )
-    assert code == 4, text
-
-
-def test_every_option_that_can_be_honoured(cli, jobs):
-    job = cli.start(
-        "sh",
-        "-c",
-        "cat /mnt/data/file; pwd; exit 0",
-        options=shlex.split(
-            "--http-port 8080 --no-http-auth --restart never --life-span 1h --description text "
-            "--tag a --tag b -v storage:cli:/mnt/data:rw --schedule-timeout 5m --priority high --pass-config "
-            "--env B=2 --workdir /mnt/data"
-        ),
-    )
-    ended = jobs.wait(job, timeout=30)
-    assert ended.description == "text"
-    assert ended.tags == ("a", "b")
-    assert ended.life_span == 3600
-    assert ended.priority is neuro_sync.JobPriority.HIGH
-    assert ended.container.working_dir == "/mnt/data"
-    assert ended.pass_config
-
-
-def test_saving_is_refused_in_the_platforms_way(cli, jobs):
-    job = cli.start("sleep", "600")
-    jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-    code, text = cli.run("job", "save", job, "image:saved:v1")
-    assert code != 0
-    assert "Traceback" not in text
-    assert "cannot save images" in text
-    cli("job", "kill", job)
-
-
-def test_who_logged_in_with_the_cli_is_in(cli, platform, monkeypatch):
+def test_who_logged_in_with_the_cli_is_in(cli, monkeypatch):
     monkeypatch.setenv("HOME", str(cli.home))
     for name in ("APOLO_CONFIG", "NEUROMATION_CONFIG"):
         monkeypatch.delenv(name, raising=False)
@@ -305,15 +109,225 @@ def test_who_logged_in_with_the_cli_is_in(cli, platform, monkeypatch):
         assert client.config.path == cli.home / ".apolo"
         job = client.jobs.start_and_wait(image="ubuntu", preset_name="cpu-small", command="true")
     assert job.status is JobStatus.SUCCEEDED
-    assert json.dumps("local-project")[1:-1] in cli("config", "show")
+    assert job.id in cli("-q", "job", "ls", "-s", "succeeded")
 
 
-def test_what_we_switch_the_cli_sees(cli, monkeypatch):
-    monkeypatch.setenv("HOME", str(cli.home))
-    with neuro_sync.get() as client:
-        client.config.fetch()
-        client.config.switch_project("user")
-    assert re.search(r"Current Project\s+user|project.*user", cli("config", "show"), re.I)
-    cli("config", "switch-project", "local-project")
-    with neuro_sync.get() as client:
-        assert client.config.project_name == "local-project"
+class TestListing:
+    # Filters of a listing, and whether a running job and one of another project pass them.
+    FILTERS = {
+        "": (True, False),
+        "-a --project user": (False, True),
+        "-a --all-projects --all-orgs --recent-first --distinct": (True, True),
+        "-s running -s pending --name cli-running --tag a --tag b --owner user --owner other "
+        "--description text --since 1h --until 2090-01-01T00:00:00 --org local-org "
+        "--cluster local --project user --project local-project": (True, False),
+        "-s pending -s failed": (False, False),
+        "-a --name cli": (False, False),
+        "-a --tag a --tag c": (False, False),
+        "-a --owner other": (False, False),
+        "-a --description other": (False, False),
+        "-a --since 2090-01-01": (False, False),
+        "-a --until 1h": (False, False),
+    }
+
+    def test_every_filter(self, cli, running, ended):
+        with ThreadPoolExecutor(3) as pool:
+            texts = pool.map(
+                lambda words: cli("-q", "job", "ls", *words.split()).split(), self.FILTERS
+            )
+            found = {
+                words: (running in ids, ended in ids) for words, ids in zip(self.FILTERS, texts)
+            }
+        assert found == self.FILTERS
+
+    def test_every_column(self, cli, running):
+        columns = "id name tags status when created started finished image owner description"
+        columns += " cluster_name org_name project_name command life_span workdir preset"
+        text = cli("job", "ls", "--wide", "--name", "cli-running", "--format", columns)
+        for shown in (running, "cli-running", "a,b", "running", "ubuntu:latest", "text"):
+            assert shown in text
+        for shown in ("local-org", "local-project", "sleep 600", "1h", "cpu-small"):
+            assert shown in text
+
+
+class TestRun:
+    def test_the_exit_code_of_a_job(self, cli):
+        text = cli(*"job run --preset cpu-small ubuntu -- sh -c".split(), "sleep 1; exit 4", code=4)
+        assert "failed" in text
+
+    def test_a_job_that_restarts_until_it_succeeds(self, cli):
+        script = "test -e was && exit 0; touch was; exit 1"
+        options = "--restart on-failure --name cli-restart".split()
+        text = cli(
+            "job", "run", "--preset", "cpu-small", *options, "ubuntu", "--", "sh", "-c", script
+        )
+        assert "succeeded" in text
+
+    def test_every_option_that_can_be_honoured(self, cli, jobs):
+        (cli.home / "env").write_text("# these\nFROM=file\n\n")
+        job = cli.start(
+            "'echo $ONE $FROM $EMPTY.; pwd'",
+            options=shlex.split(
+                "--http-port 8080 --no-http-auth --life-span 1h --description 'a text' --tag a --tag b "
+                "--schedule-timeout 5m --priority high --pass-config --env ONE=1 --env EMPTY= "
+                "--env-file env --entrypoint 'sh -c' --extshm --wait-for-seat --privileged "
+                "--restart never --no-tty --project user --org local-org --cluster local "
+                "--name cli-options"
+            ),
+        )
+        ended = jobs.wait(job, timeout=30)
+        assert ended.status is JobStatus.SUCCEEDED
+        assert jobs.monitor(job).read().startswith(b"1 file .\n")
+        assert (ended.name, ended.description, ended.tags) == ("cli-options", "a text", ("a", "b"))
+        assert (ended.life_span, ended.schedule_timeout) == (3600, 300)
+        assert ended.priority is JobPriority.HIGH
+        assert ended.restart_policy is JobRestartPolicy.NEVER
+        assert ended.pass_config
+        assert ended.privileged
+        assert ended.project_name == "user"
+        container = ended.container
+        assert (container.http.port, container.http.requires_auth) == (8080, False)
+        assert (container.entrypoint, container.resources.shm, container.tty) == (
+            "sh -c",
+            True,
+            False,
+        )
+
+    @needs_bubblewrap
+    def test_what_is_mounted(self, cli, jobs, platform):
+        secrets = platform.data_dir / "secrets" / "local-org" / "local-project"
+        secrets.mkdir(parents=True, exist_ok=True)
+        (secrets / "cli-key").write_text("hidden")
+        script = "echo data > /data/file; pwd; cat /keys/key; echo .$KEY; touch /disk/x; touch /ro/x; exit 0"
+        job = cli.start(
+            "sh",
+            "-c",
+            script,
+            options=shlex.split(
+                "-v storage:cli:/data:rw -v storage:cli:/ro:ro -v secret:cli-key:/keys/key "
+                "-v disk:disk-0123abcd-0123-0123-0123-0123456789ab:/disk:rw -e KEY=secret:cli-key "
+                "--workdir /data"
+            ),
+        )
+        jobs.wait(job, timeout=30)
+        text = jobs.monitor(job).read().decode()
+        assert "/data\nhidden.hidden\n" in text
+        assert "Read-only" in text
+        stored = platform.data_dir / "storage" / "local-org" / "local-project" / "cli" / "file"
+        assert stored.read_text() == "data\n"
+
+    def test_what_the_platform_refuses(self, cli):
+        code, text = cli.run(
+            "job", "run", "--preset", "cpu-small", "--energy-schedule", "x", "ubuntu"
+        )
+        assert code != 0
+        assert "Energy schedule 'x' not found" in text
+
+
+class TestJob:
+    def test_its_status_and_life_span(self, cli, jobs, running):
+        for id in (running, "cli-running"):
+            text = cli("job", "status", id)
+            for shown in (running, "cli-running", "running", "text", "a, b"):
+                assert shown in text
+        before = jobs.status(running).life_span
+        assert "life span" in cli("job", "bump-life-span", "cli-running", "2h")
+        assert jobs.status(running).life_span == before + 7200
+
+    def test_its_log_is_followed_to_its_end(self, cli, jobs):
+        script = "echo first; while ! test -e go; do sleep 0.1; done; echo last"
+        job = cli.start("sh", "-c", script)
+        process = cli.popen("job", "logs", job)
+        try:
+            assert process.stdout.readline() == b"first\n"
+            jobs.exec_run(job, "touch go", check=True)
+            rest = process.communicate(timeout=TIMEOUT)[0].decode()
+        finally:
+            process.kill()
+            process.communicate()
+        assert "last\n" in rest
+        assert "first" not in rest
+        # And once it has ended.
+        assert "first\nlast\n" in cli("job", "logs", job)
+        assert re.search(r"20\d\d-\S+Z last\n", cli("job", "logs", "--timestamps", job))
+        assert "last" not in cli("job", "logs", "--since", "2090-01-01", job)
+
+    def test_the_exit_code_and_the_output_of_a_command(self, cli, running):
+        text = cli(*"job exec -T cli-running -- sh -c".split(), "echo out; exit 3", code=3)
+        assert "out" in text
+
+    def test_telemetry(self, cli, running):
+        process = cli.popen("job", "top", running)
+        text = b""
+
+        def seen():
+            nonlocal text
+            if select.select([process.stdout], [], [], 1)[0]:
+                text += process.stdout.read1(65536)
+            return re.search(rb"second|moment|now", text)
+
+        try:
+            assert until(seen), text
+            assert running.encode() in text
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=TIMEOUT)
+
+    def test_a_port(self, cli, jobs):
+        job = cli.start(sys.executable, "-c", SERVER)
+        port = next(jobs.monitor(job).lines())
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            local = probe.getsockname()[1]
+        process = cli.popen("job", "port-forward", job, "{}:{}".format(local, port))
+
+        def page():
+            try:
+                with urllib.request.urlopen(
+                    "http://127.0.0.1:{}/".format(local), timeout=5
+                ) as response:
+                    return response.status
+            except OSError:
+                return None
+
+        try:
+            assert until(page) == 200
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=TIMEOUT)
+            jobs.kill(job)
+
+    def test_a_command_at_a_terminal(self, cli, running):
+        code, shown = cli.at_a_terminal(
+            ["job", "exec", running, "--", "sh"],
+            [(b" ", b"tty; stty size; echo done=$((40+2))\r"), (b"done=42", b"exit 5\r")],
+        )
+        assert code == 5, shown
+        assert b"/dev/pts/" in shown
+
+    def test_attached_to_at_a_terminal(self, cli, jobs):
+        job = cli.start("sh", options=["--tty"])
+        jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
+        code, shown = cli.at_a_terminal(
+            ["job", "attach", job],
+            [(b"", b"echo got=$((40+2))\r"), (b"got=42", b"exit 0\r")],
+        )
+        assert jobs.wait(job, timeout=30).status is JobStatus.SUCCEEDED
+        assert code == 0, shown
+
+    def test_saving_is_refused_in_the_platforms_way(self, cli, running):
+        code, text = cli.run("job", "save", running, "image:saved:v1")
+        assert code != 0
+        assert "cannot save images" in text
+
+    def test_its_end(self, cli, jobs):
+        job = cli.start("sleep", "600")
+        assert job in cli("job", "kill", job)
+        assert jobs.wait(job, timeout=30).status is JobStatus.CANCELLED
+        assert "cancelled" in cli("job", "status", job)
+        code, text = cli.run("job", "exec", "-T", job, "--", "true")
+        assert code != 0
+        assert "not running" in text
+        code, text = cli.run("job", "kill", "no-such-job")
+        assert code != 0
+        assert "no such job no-such-job" in text
