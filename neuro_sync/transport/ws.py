@@ -146,9 +146,6 @@ class WsConnection:
         self._parser = FrameParser()
         self._heard = time.monotonic()
         self._pinged = self._heard
-        self._listened = self._heard
-        # Bytes are taken from the socket, and nobody has got them yet.
-        self._taking = False
         self._send_lock = threading.Lock()
         # Bytes of frames that did not fit into the socket; they go out before anything else does.
         self._unsent = bytearray()
@@ -157,14 +154,10 @@ class WsConnection:
         self._error: Optional[NeuroError] = None
         self._pid = os.getpid()
 
-    def recv_batch(self, timeout: Optional[float] = None) -> List[bytes]:
+    def recv_batch(self) -> List[bytes]:
         """Wait for messages; returns all that have come, at least one.
 
-        Args:
-            timeout: seconds to wait; None: no limit.
-
         Raises:
-            TimeoutError: none came in time; nothing is lost.
             WsClosed: the peer closed the connection in order.
             ConnectionFailed: it was lost, or the peer is silent and answers no ping.
             ProtocolError: the peer broke the rules.
@@ -172,44 +165,32 @@ class WsConnection:
         """
         if self._error is not None:
             raise self._error
-        now = time.monotonic()
-        # While nobody listened the peer was not silent.
-        self._heard = min(now, self._heard + now - self._listened)
-        deadline = None if timeout is None else now + timeout
+        # A reader that was held back has not listened: silence counts from now on.
+        self._heard = max(self._heard, time.monotonic() - self._heartbeat)
         try:
             while True:
                 # It may have come together with the messages before it.
                 if self._parser.closed is not None:
                     raise self._said_goodbye(self._parser.closed)
-                messages = self._receive(deadline)
+                messages = self._receive()
                 if messages:
                     return messages
         except NeuroError as error:
             self._error = error
             raise
-        except TimeoutError:
-            raise
-        except BaseException as interruption:
-            if self._taking:
-                # Ctrl-C: what was read and is lost must not be gone on from.
-                self._error = self._lost("reading it was interrupted")
-                self._error.__cause__ = interruption
-                self._abort()
-            raise
-        finally:
-            self._taking = False
-            self._listened = time.monotonic()
 
-    def _receive(self, deadline: Optional[float]) -> List[bytes]:
+    def _receive(self) -> List[bytes]:
         try:
-            self._taking = True
             data = self._socket.read()
+            if data is None:
+                self._wait()
+                return []
         except (OSError, ValueError) as error:
-            raise self._broken(error) from error
-        if data is None:
-            self._taking = False
-            self._wait(deadline)
-            return []
+            if self._aborted:
+                raise WsAborted("aborted") from error
+            raise self._lost(
+                "it broke: {}".format(getattr(error, "strerror", None) or error)
+            ) from error
         if not data:
             if self._aborted:
                 raise WsAborted("aborted")
@@ -228,11 +209,9 @@ class WsConnection:
             self._parser.pings.clear()
         return messages
 
-    def _wait(self, deadline: Optional[float]) -> None:
+    def _wait(self) -> None:
         """Wait for bytes, ping a quiet peer, and give a silent one up."""
         now = time.monotonic()
-        if deadline is not None and now >= deadline:
-            raise TimeoutError("nothing came in time")
         quiet = now - self._heard
         if quiet >= self._silence:
             raise self._lost("the peer is silent for {:.0f} s".format(quiet))
@@ -240,22 +219,11 @@ class WsConnection:
         if now >= next_ping:
             self.keepalive()
             next_ping = now + self._heartbeat
-        until = min(next_ping, self._heard + self._silence)
-        if deadline is not None:
-            until = min(until, deadline)
-        try:
-            self._socket.wait_readable(max(0.0, until - now))
-        except (OSError, ValueError) as error:
-            raise self._broken(error) from error
+        self._socket.wait_readable(max(0.0, min(next_ping, self._heard + self._silence) - now))
 
     def _said_goodbye(self, frame: CloseFrame) -> WsClosed:
         self._try_send(CLOSE, close_payload(frame.code) if frame.code != 1005 else b"")
         return WsClosed(frame.code, frame.reason)
-
-    def _broken(self, error: Exception) -> NeuroError:
-        if self._aborted:
-            return WsAborted("aborted")
-        return self._lost("it broke: {}".format(getattr(error, "strerror", None) or error))
 
     def _lost(self, why: str) -> ConnectionFailed:
         return ConnectionFailed("the connection was lost: " + why, method="GET", url=self._url)
