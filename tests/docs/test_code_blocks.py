@@ -36,6 +36,8 @@ def reader(platform, tmp_path, monkeypatch):
         thread.join()
 
 
+# A page shows a fork; that threads are still ending at that moment is no concern of the reader.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem
 )

@@ -59,6 +59,11 @@ class TestACommand:
             assert shown.text.splitlines() == ["before", "what", "this", "got this", "returned 3"]
             assert shown.is_whole
 
+    def test_what_is_typed_ahead_is_not_lost(self, terminal):
+        with terminal("sh -c 'read word; echo got $word'") as shown:
+            shown.type(b"early\r")  # the connection is still being made
+            shown.until("got early").until("returned 0")
+
     def test_a_shell(self, terminal):
         with terminal("sh -i") as shown:
             shown.until(raw).type(b"tty\r")
