@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-_LONG = "tests.faults.long"
+from .long import LONG
+
 _rows = []
 
 
@@ -33,7 +34,7 @@ def figure():
 @pytest.fixture
 def is_long(request):
     """Whether this is the long run: ``python -m tests.faults.long``."""
-    return request.config.pluginmanager.has_plugin(_LONG)
+    return request.config.pluginmanager.has_plugin(LONG)
 
 
 @pytest.fixture(autouse=True)

@@ -2,17 +2,19 @@
 
 import os
 import sys
+import types
 
 import pytest
 
-__all__ = ["main"]
+__all__ = ["LONG", "main"]
+
+#: Name of a plugin that does nothing but tell the tests that they have the time.
+LONG = "neuro_sync_long_run"
 
 
 def main():
-    # Loaded as a plugin it tells the tests that they have the time.
-    return pytest.main(
-        ["-p", "tests.faults.long", "--timeout", "3000", os.path.dirname(__file__), *sys.argv[1:]]
-    )
+    options = ["--timeout", "3000", *sys.argv[1:]]
+    return pytest.main([os.path.dirname(__file__), *options], plugins=[types.ModuleType(LONG)])
 
 
 if __name__ == "__main__":
