@@ -11,6 +11,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, List, Optional
 
+from .platform import require_extra
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -37,9 +38,12 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def _run(data_dir: str, arguments: argparse.Namespace) -> int:
     try:
-        from .app import Server
-    except ModuleNotFoundError as error:
-        return _fail("{}: pip install 'neuro_sync[local]'".format(error))
+        require_extra()
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return 1
+    from .app import Server
+
     settings = Settings(
         jobs_quota=arguments.jobs_quota, seconds_per_minute=arguments.seconds_per_minute
     )
@@ -79,18 +83,25 @@ async def _serve(server: "Server", ready_fd: Optional[int], parent_fd: Optional[
     if parent_fd is not None:
         loop.remove_reader(parent_fd)
     await server.stop()
+    if ready_fd is None:
+        print("\nThe local platform has ended.", flush=True)
     return 0
 
 
 def _greet(server: "Server") -> None:
     print(
-        "A local platform, until Ctrl-C.\n\n"
+        "A local platform, for this machine alone; its jobs are processes of it.\n\n"
         "  API    {url}\n"
-        "  token  in {file}\n\n"
-        "  python -m neuro_sync --url {url} --token-file {file} ls\n\n"
-        "  jobs = neuro_sync.JobsClient({url!r}, open({file!r}).read())\n".format(
-            url=server.api_url, file=server.token_file
-        ),
+        "  token  {file}\n\n"
+        "In a shell:\n\n"
+        "  python -m neuro_sync --url {url} \\\n"
+        "      --token-file {file} ls\n\n"
+        "In Python:\n\n"
+        "  import neuro_sync\n"
+        "  jobs = neuro_sync.JobsClient(\n"
+        "      {url!r},\n"
+        "      open({file!r}).read())\n\n"
+        "Ctrl-C ends it and all its jobs.".format(url=server.api_url, file=server.token_file),
         flush=True,
     )
 
