@@ -178,17 +178,17 @@ def test_ctrl_c_in_a_pause_ends_the_call():
     assert len(attempt.calls) == 1
 
 
-@given(st.lists(st.sampled_from(["fail", "time out", "succeed"]), max_size=60))
+@given(st.lists(st.sampled_from(["fail", "time out", "succeed", "succeed at last"]), max_size=60))
 def test_a_quota_stays_within_its_bounds(events):
-    quota = RetryQuota(capacity=50)
+    quota = RetryQuota(capacity=12)
+    taken = []
     for event in events:
-        taken = 0
-        if event != "succeed":
-            taken = quota.take(timed_out=event == "time out")
-            assert taken in (0, 10 if event == "time out" else 5)
+        if event.startswith("succeed"):
+            quota.give_back(taken.pop() if event == "succeed at last" and taken else 0)
         else:
-            quota.give_back(taken)
-        assert 0 <= quota.left <= 50
+            taken.append(quota.take(timed_out=event == "time out"))
+            assert taken[-1] in (0, 10 if event == "time out" else 5)
+        assert 0 <= quota.left <= 12
 
 
 def test_an_empty_quota_ends_the_tries():
