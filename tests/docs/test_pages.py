@@ -8,6 +8,8 @@ import pytest
 import neuro_sync
 from neuro_sync import JobsClient, NeuroError, errors
 
+from .blocks import blocks
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -66,3 +68,14 @@ def test_every_page_can_be_reached():
     _, *trees = page("index.rst").split(".. toctree::")
     listed = set(re.findall(r"^    (\w+)$", "".join(trees), re.MULTILINE))
     assert listed == {path.stem for path in DOCS.glob("*.rst")} - {"index"}
+
+
+LONGEST = 90  # what a page shows without a scroll bar
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.rst")), ids=lambda path: path.stem)
+def test_code_can_be_read_without_scrolling(path):
+    long = [
+        line for block in blocks(path) for line in block.code.splitlines() if len(line) > LONGEST
+    ]
+    assert long == []
