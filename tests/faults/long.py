@@ -1,20 +1,23 @@
 """``python -m tests.faults.long``: the fault suite with the full number of seeds, rounds and bytes."""
 
 import os
+import subprocess
 import sys
-import types
 
-import pytest
+__all__ = ["VARIABLE", "main"]
 
-__all__ = ["LONG", "main"]
-
-#: Name of a plugin that does nothing but tell the tests that they have the time.
-LONG = "neuro_sync_long_run"
+#: Tells the tests that they have the time. pytest has to be the first to import them.
+VARIABLE = "NEURO_SYNC_LONG_TESTS"
 
 
 def main():
-    options = ["--timeout", "3000", *sys.argv[1:]]
-    return pytest.main([os.path.dirname(__file__), *options], plugins=[types.ModuleType(LONG)])
+    return subprocess.call(
+        [
+            *[sys.executable, "-m", "pytest", os.path.dirname(__file__), "--timeout", "3000"],
+            *sys.argv[1:],
+        ],
+        env=dict(os.environ, **{VARIABLE: "1"}),
+    )
 
 
 if __name__ == "__main__":

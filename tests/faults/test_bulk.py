@@ -144,6 +144,57 @@ def test_a_transfer_that_is_cut_is_an_error_every_time(flaky_jobs, sleeper, faul
     assert told == CUTS
 
 
+EXHAUSTED = """
+import resource, socket, sys, time
+from neuro_sync import JobsClient
+
+with JobsClient(sys.argv[1], sys.argv[2]) as jobs:
+    with jobs.port_forward(sys.argv[3], 0, int(sys.argv[4])) as forward:
+        def connect():
+            local = socket.create_connection(("127.0.0.1", forward.local_port), timeout=30)
+            local.sendall(b"x")
+            return local
+
+        with connect() as local:
+            assert local.recv(1) == b"y"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        locals_ = []
+        while forward.last_error is None:
+            try:
+                locals_.append(connect())
+            except OSError:  # here, too, there is none left
+                time.sleep(0.01)
+        for local in locals_:
+            local.close()
+        deadline = time.monotonic() + 30
+        while True:
+            with connect() as local:
+                try:
+                    assert local.recv(1) == b"y"
+                    break
+                except OSError:
+                    assert time.monotonic() < deadline
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits are those of POSIX")
+def test_a_forward_outlives_a_time_without_file_descriptors(flaky_platform, sleeper):
+    def talk(conn):
+        while conn.recv(1):
+            conn.sendall(b"y")
+
+    with Far(talk) as far:
+        subprocess.check_call(
+            [
+                *[sys.executable, "-c", EXHAUSTED, flaky_platform.api_url, flaky_platform.token],
+                *[sleeper.id, str(far.port)],
+            ],
+            cwd=str(ROOT),
+            stderr=subprocess.DEVNULL,  # the warnings of the forward
+            timeout=60,
+        )
+
+
 def log_of(size):
     """The handler of a connection that sends a log of so many bytes, about 10,000 lines a second."""
     lines = [b"@.%09dZ " % (number * 100000) + b"x" * 93 + b"\n" for number in range(10000)]

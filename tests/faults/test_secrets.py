@@ -7,15 +7,13 @@ import socket
 import sqlite3
 import stat
 import sys
-import threading
 import traceback
 from contextlib import closing
-from urllib.request import ProxyHandler, build_opener
 
 import psutil
 import pytest
 
-from neuro_sync import Factory, JobsClient, RetryPolicy, Timeout
+from neuro_sync import JobsClient, RetryPolicy, Timeout
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.http import HttpTransport
 from neuro_sync.transport.ws import WsTransport
@@ -71,23 +69,6 @@ def witness():
     root.removeHandler(witness)
     root.setLevel(before[0])
     ours.setLevel(before[1])
-
-
-@pytest.fixture
-def login(flaky_platform, tmp_path):
-    """A login with a refresh token, and its secrets."""
-
-    def browse(url):
-        build_opener(ProxyHandler({})).open(str(url), timeout=30).close()
-
-    factory = Factory(tmp_path / "login")
-    factory.login(
-        lambda url: threading.Thread(target=browse, args=(url,)).start(),
-        url=flaky_platform.api_url,
-    )
-    secrets = stored_secrets(tmp_path / "login")
-    assert all(secrets)
-    return factory, secrets
 
 
 def stored_secrets(directory):
@@ -196,9 +177,9 @@ def files_of_others(*directories):
 def test_no_token_is_seen_anywhere(
     login, flaky_platform, sleeper, faults, witness, tmp_path, figure, monkeypatch
 ):
-    factory, secrets = login
-    with factory.get(retry=RetryPolicy(base=0.001)) as client:
-        witness.shows(factory, flaky_platform, flaky_platform.faults)
+    secrets = stored_secrets(tmp_path / "login")
+    with login.get(retry=RetryPolicy(base=0.001)) as client:
+        witness.shows(login, flaky_platform, flaky_platform.faults)
         use_everything(client, witness, sleeper.id)
         fail_in_every_way(client, faults, witness, sleeper.id)
         faults.expire_token()  # the next call refreshes it
@@ -234,8 +215,8 @@ def test_the_witness_would_see_one(witness):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are those of POSIX")
 def test_what_has_a_token_in_it_is_the_users_alone(login, flaky_platform, tmp_path):
-    _, secrets = login
-    secrets = [secret.encode() for secret in (*secrets, flaky_platform.token)]
+    secrets = [*stored_secrets(tmp_path / "login"), flaky_platform.token]
+    secrets = [secret.encode() for secret in secrets]
     holding = [
         path
         for directory in (tmp_path, flaky_platform.data_dir)

@@ -129,6 +129,12 @@ def test_reset_after_and_close_strike_streams(once, counter, faults, endpoint, a
             STREAMS[endpoint](once, counter.id)
 
 
+def test_telemetry_that_ends_while_the_job_goes_on_does_not_look_complete(once, counter, faults):
+    faults.close(1000, endpoint="top", after=30)
+    with pytest.raises(ConnectionFailed, match="the job goes on"):
+        list(once.top(counter.id))
+
+
 def test_so_many_bytes_still_arrive(once, counter, faults):
     """Of the frames, with their stamps and channels."""
     for after in (0, 100, 1000):

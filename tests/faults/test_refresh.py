@@ -1,0 +1,89 @@
+"""A token that expires under many threads and processes is refreshed once, and nobody is logged out."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+THREADS, PROCESSES = 8, 4
+
+# Each process has two threads of its own; all wait for a word, so that they call at one moment.
+WORKER = """
+import sys, threading
+from neuro_sync import Factory
+
+client = Factory(sys.argv[1]).get()
+client.jobs.status(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+errors = []
+
+def call():
+    try:
+        client.jobs.status(sys.argv[2])
+    except BaseException as error:
+        errors.append(error)
+
+threads = [threading.Thread(target=call) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+client.close()
+print(errors, flush=True)
+"""
+
+
+def call_at_once(client, id, errors):
+    barrier = threading.Barrier(THREADS)
+
+    def call():
+        barrier.wait()
+        try:
+            client.jobs.status(id)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_one_refresh_serves_all(login, sleeper, faults, figure):
+    arguments = [sys.executable, "-c", WORKER, str(login.path), sleeper.id]
+    workers = [
+        subprocess.Popen(arguments, cwd=str(ROOT), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(PROCESSES)
+    ]
+    errors = []
+    try:
+        with login.get() as client:
+            client.jobs.status(sleeper.id)
+            for worker in workers:
+                assert worker.stdout.readline() == b"ready\n"
+            faults.clear()
+            faults.expire_token()
+            for worker in workers:
+                worker.stdin.write(b"\n")
+                worker.stdin.flush()
+            for thread in call_at_once(client, sleeper.id, errors):
+                thread.join(60)
+            errors += [worker.communicate(timeout=60)[0].decode().strip() for worker in workers]
+            refreshes = faults.seen("token")
+            failed = [error for error in errors if error != "[]"]
+            figure(
+                "a token that expires under {} threads and {} processes".format(THREADS, PROCESSES),
+                "refreshed once, nobody logged out",
+                "{} refresh, {} logged out".format(refreshes, len(failed)),
+            )
+            assert failed == []
+            assert refreshes == 1
+            client.jobs.status(sleeper.id)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
+    with login.get() as client:
+        client.jobs.status(sleeper.id)
