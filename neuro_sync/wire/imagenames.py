@@ -128,9 +128,10 @@ def _parse_uri(text: str, context: ImageContext, rule: TagRule) -> PlatformName:
         if cluster_name:
             _check_authority(cluster_name)
             cluster_name = cluster_name.lower()
+            found = _parse_absolute(path, cluster_name, context, rule)
             if cluster_name not in context.registries:
                 raise RuntimeError("cluster {!r} is not known".format(cluster_name))
-            return _parse_absolute(path, cluster_name, context, rule)
+            return found
         rest = "/" + path
     if rest.startswith("/"):
         project, _, path = rest[1:].partition("/")

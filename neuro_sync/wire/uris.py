@@ -1,11 +1,15 @@
 """URIs of the platform's storage, secrets, disks and jobs: ``storage:data`` and what it stands for."""
 
+import re
 from typing import Collection, List, Optional
 from urllib.parse import unquote
 
 from yarl import URL
 
 __all__ = ["parse_uri", "shorten_uri"]
+
+_CLUSTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def parse_uri(
@@ -49,7 +53,9 @@ def parse_uri(
         authority, slash, path = rest[2:].partition("/")
         if authority:
             _check_authority(authority, text)
-            return URL("{}://{}{}{}".format(scheme, authority.lower(), slash, path))
+            # Versions of yarl differ in what they make of dots and of a stray percent sign.
+            path = _STRAY_PERCENT.sub("%25", _without_dots("/" + path)) if slash else ""
+            return URL("{}://{}{}".format(scheme, authority.lower(), path))
         rest = slash + path
     try:
         path = unquote(rest, errors="strict")
@@ -94,6 +100,8 @@ def _check_authority(authority: str, text: str) -> None:
         raise ValueError("port is not allowed in {!r}".format(text))
     if authority.startswith("~"):
         raise ValueError("cannot expand the home directory of {!r} on the platform".format(text))
+    if not _CLUSTER.fullmatch(authority):
+        raise ValueError("no cluster can have the name in {!r}".format(text))
 
 
 def _without_dots(path: str) -> str:

@@ -1,7 +1,9 @@
 """What the platform's newest SDK reads in the texts of users is what we read in them."""
 
+import re
+
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from .comparing import NEWEST_FIELDS
@@ -75,6 +77,10 @@ DELIBERATE = {
         ("remote_image", {"image": "image:a__b"}),
         ("remote_image", {"image": "a--b"}),
     ],
+    "no cluster has such a name": [
+        ("str_to_uri", {"id_or_name_or_uri": "storage://a%20b/x"}),
+        ("str_to_uri", {"id_or_name_or_uri": "storage://\u00e9/x"}),
+    ],
     "no project has such a name": [
         ("remote_image", {"image": "image:/%7Ex/a"}),
         ("remote_image", {"image": "image://second/x y/a"}),
@@ -134,7 +140,7 @@ _SEGMENTS = (
 _URIS = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["storage:", "secret:", "disk:", "job:", "STORAGE:"]),
-    st.sampled_from(["", "/", "//", "///", "//second/", "//DEFAULT", "//default/acme/"]),
+    st.sampled_from(["", "/", "///", "//second/", "//second/a/", "//default/acme/", "//DEFAULT/"]),
     st.lists(st.sampled_from([*_SEGMENTS, "a b", ""]), max_size=4).map("/".join),
     st.sampled_from(["", "", "", "/", "?", "#", "?a#b"]),
 )
@@ -160,6 +166,10 @@ _NAMES = st.builds(
 @SETTINGS
 @given(text=_URIS, short=st.booleans())
 def test_any_uri_is_parsed_the_same(newest, text, short):
+    # To theirs an escaped slash at the end is one to be left out.
+    assume(not (short and "%2F" in text))
+    # Theirs takes anything for the name of a cluster.
+    assume(re.match(r"\w+:(?!//[^/?#])|\w+://[A-Za-z0-9][A-Za-z0-9._-]*([/?#]|$)", text))
     theirs, ours = _parse(newest, "str_to_uri", {"id_or_name_or_uri": text, "short": short})
     assert _same(theirs, ours), (theirs, ours)
 
