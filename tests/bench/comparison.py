@@ -35,8 +35,12 @@ class Row(NamedTuple):
 
     @property
     def regressed(self):
-        """So far below the target that it can't be noise."""
-        return not self.note and self.ratio < GUARD * self.scenario.target
+        """So far below what it has to be, or was, that it can't be noise."""
+        return not self.note and self.ratio < self.floor
+
+    @property
+    def floor(self):
+        return GUARD * min(self.scenario.target, self.scenario.reached)
 
 
 def compare(bench, scenario, rounds, short=False):
@@ -46,7 +50,7 @@ def compare(bench, scenario, rounds, short=False):
     side = "masked" if scenario.masker else "ours"
     ours, theirs = [], []
     try:
-        if not scenario.anew:
+        if scenario.warm and not scenario.anew:
             bench.measure(side, scenario.kind, small)
             bench.measure("theirs", scenario.kind, small)
         for _ in range(rounds):
