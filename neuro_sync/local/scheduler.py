@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from .jobs import JobRecord, JobsService
 from .runner import JobExit, JobSpec, LaunchError, Runner, RunningJob
@@ -13,6 +13,7 @@ __all__ = ["Room", "Scheduler"]
 _log = logging.getLogger(__name__)
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _PRIORITIES = {"low": -1, "normal": 0, "high": 1}
+_LEAST_CPU, _LEAST_MEMORY = 0.1, 16 * 2**20  # that a request may ask for
 _LONGEST_LIFE = 10**9  # minutes
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 10.0
 
@@ -23,24 +24,35 @@ class Room:
     def __init__(self, cpu: float, memory: int) -> None:
         self._cpu = cpu
         self._memory = memory
-        self._taken: Dict[str, Any] = {}
+        self._taken: Dict[str, Tuple[float, int]] = {}
+        self._count()
+
+    def _count(self) -> None:
+        # Anew each time: tenths of cores that are added and taken away would drift.
+        self._free_cpu = self._cpu - sum(cpu for cpu, _ in self._taken.values())
+        self._free_memory = self._memory - sum(memory for _, memory in self._taken.values())
+
+    @property
+    def is_full(self) -> bool:
+        """No job fits, however small."""
+        return self.fits(_LEAST_CPU, _LEAST_MEMORY) < 1
 
     def take(self, job_id: str, resources: Mapping[str, Any]) -> bool:
         """Take what a job needs; False: there is not enough."""
         if self.fits(resources["cpu"], resources["memory"]) < 1:
             return False
         self._taken[job_id] = resources["cpu"], resources["memory"]
+        self._count()
         return True
 
     def give_back(self, job_id: str) -> None:
         self._taken.pop(job_id, None)
+        self._count()
 
     def fits(self, cpu: float, memory: int) -> int:
         """How many more jobs of a size there is room for."""
-        free_cpu = self._cpu - sum(cpu for cpu, _ in self._taken.values())
-        free_memory = self._memory - sum(memory for _, memory in self._taken.values())
         # Tenths of cores do not add up exactly.
-        room: int = max(0, min(int(free_cpu / cpu + 1e-6), free_memory // max(1, memory)))
+        room: int = max(0, min(int(self._free_cpu / cpu + 1e-6), self._free_memory // memory))
         return room
 
 
@@ -78,10 +90,12 @@ class Scheduler:
         timeout = record.payload.get("schedule_timeout")
         if timeout is not None:
             self._call_later(record.id, timeout, self._give_up, record)
-        self.look()
+        self._start(record)  # those that wait already do not fit
 
     def look(self) -> None:
         """Start what there is room for: by priority, then by age."""
+        if self._room.is_full:
+            return
         waiting = [
             record
             for record in self.jobs.active.values()
@@ -89,12 +103,15 @@ class Scheduler:
         ]
         waiting.sort(key=lambda job: (-_PRIORITIES[job.payload["priority"]], job.created_at))
         for record in waiting:
-            if record.waits_for_quota and not self._below_quota(record):
-                continue
-            if self._room.take(record.id, record.payload["container"]["resources"]):
-                self._cancel_timer(record.id)
-                task = asyncio.ensure_future(self._run(record))
-                self._tasks[record.id] = task
+            self._start(record)
+
+    def _start(self, record: JobRecord) -> None:
+        """Start a job, if there is room for it."""
+        if record.waits_for_quota and not self._below_quota(record):
+            return
+        if self._room.take(record.id, record.payload["container"]["resources"]):
+            self._cancel_timer(record.id)
+            self._tasks[record.id] = asyncio.ensure_future(self._run(record))
 
     def cancel(
         self, record: JobRecord, reason: str = "UserRequested", description: Optional[str] = None
