@@ -79,6 +79,14 @@ def test_there_is_one_repeat_however_many_tokens_there_are(api, connect):
     assert caught.value.status == 401
 
 
+def test_a_call_that_is_tried_again_does_not_refresh_its_token_again(api, connect):
+    answers = [401, 502, 401, (200, JOB)]
+    api.handler = lambda request: answers.pop(0)
+    with pytest.raises(AuthenticationError):
+        connect(Tokens("a", "b", "c", "d")).status("job-1")
+    assert len(api.requests) == 3
+
+
 def test_a_callable_is_asked_for_each_request(api, connect):
     api.handler = lambda request: (200, JOB)
     tokens = Tokens("a", "b", "c")

@@ -1,5 +1,6 @@
 """Frames of RFC 6455: what goes in comes out, however the bytes are cut; what breaks the rules is refused."""
 
+import pickle
 import struct
 
 import pytest
@@ -172,6 +173,11 @@ def test_what_breaks_the_rules_is_refused_with_the_code_to_say(data, code):
 def test_a_message_that_is_too_big_is_refused_by_its_header():
     with pytest.raises(FrameError, match="more than"):
         read(frame(BINARY, b"x" * 200)[:4], message_limit=100)
+
+
+def test_what_breaks_the_rules_can_be_pickled():
+    error = pickle.loads(pickle.dumps(FrameError("not UTF-8", 1007)))
+    assert (type(error), str(error), error.close_code) == (FrameError, "not UTF-8", 1007)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 1012, 1014, 3000, 4999])
