@@ -1,11 +1,16 @@
 """``doctor`` finds what is wrong, one thing at a time, and says what to do."""
 
 import email.utils
+import importlib
 import socket
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from neuro_sync.cli.doctor import clock_skew
+
+doctor = importlib.import_module("neuro_sync.cli.doctor")
 
 
 def findings(ran):
@@ -83,8 +88,19 @@ def test_a_proxy_is_named_without_its_password(cli, monkeypatch):
     assert found["server"][0] == "BAD"
 
 
+def test_a_clock_that_is_wrong(cli, monkeypatch):
+    # As `doctor` sees it: the clock of the whole process has to go on as it was.
+    monkeypatch.setattr(doctor, "time", SimpleNamespace(time=lambda: time.time() + 3600))
+    ran = cli("doctor")
+    verdict, found, advice = findings(ran)["clock"]
+    assert ran.code == 1
+    assert verdict == "BAD"
+    assert found.startswith(("+3599 s", "+3600 s", "+3601 s"))
+    assert "Set this machine's clock" in advice
+
+
 @pytest.mark.parametrize("ahead", [0, 90, -3600])
-def test_the_clock(ahead):
+def test_the_skew_of_a_clock(ahead):
     now = 1_700_000_000.0
     date = email.utils.formatdate(now, usegmt=True)
     assert clock_skew(date, now + ahead + 0.5) == pytest.approx(ahead)

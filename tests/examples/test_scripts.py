@@ -96,7 +96,7 @@ def test_ctrl_c_kills_the_job_first(script, neuro_platform, output):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert err.splitlines()[-1] == "KeyboardInterrupt"
-        assert process.returncode in (130, -signal.SIGINT)
+        assert process.returncode != 0
         assert client.jobs.wait(job.id, timeout=30).status is JobStatus.CANCELLED
 
 
