@@ -752,6 +752,16 @@ def test_data_is_read_only(class_name):
         setattr(item, dataclasses.fields(item)[0].name, None)
 
 
+@pytest.mark.parametrize("class_name", sorted(set(FULL) - {"EnvParseResult", "VolumeParseResult"}))
+def test_data_turns_into_json_and_back(class_name):
+    for item in (FULL[class_name], EMPTY.get(class_name, FULL[class_name])):
+        cls = type(item)
+        assert cls.from_json(item.to_json()) == item
+        assert cls.from_dict(item.to_dict()) == item
+        assert cls.schema().loads(cls.schema().dumps(item)) == item
+        assert cls.from_dict({**item.to_dict(), "of_a_newer_server": {"x": [1]}}) == item
+
+
 @pytest.mark.parametrize("name", sorted(STATUSES))
 def test_a_status_has_its_flags(name):
     status = getattr(JobStatus, name)

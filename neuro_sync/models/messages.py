@@ -1,32 +1,50 @@
 """What comes out of a command."""
 
+import base64
 from dataclasses import dataclass
+from typing import Any
+
+from ..wire.codec import wire_field
+from .base import JsonModel, integer, text
 
 __all__ = ["ExecResult", "Message"]
 
 
+def _decode_bytes(value: Any) -> bytes:
+    return base64.b64decode(text(value), validate=True)
+
+
+def _encode_bytes(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _bytes_field() -> Any:
+    # The servers have no JSON for it, and JSON no bytes.
+    return wire_field(decode=_decode_bytes, encode=_encode_bytes)
+
+
 @dataclass(frozen=True)
-class Message:
-    """A chunk of output of a job or a command. Where chunks are cut means nothing.
+class Message(JsonModel):
+    """A chunk of output of a job or a command. Where chunks are cut means nothing. Bytes are base64 in JSON.
 
     Attributes:
         fileno: 1 for stdout, 2 for stderr.
         data: the chunk.
     """
 
-    fileno: int
-    data: bytes
+    fileno: int = wire_field(decode=integer)
+    data: bytes = _bytes_field()
 
 
 @dataclass(frozen=True)
-class ExecResult:
-    """What became of a command.
+class ExecResult(JsonModel):
+    """What became of a command. Bytes are base64 in JSON.
 
     Attributes:
         exit_code: its exit code.
         stdout, stderr: all that it wrote.
     """
 
-    exit_code: int
-    stdout: bytes
-    stderr: bytes
+    exit_code: int = wire_field(decode=integer)
+    stdout: bytes = _bytes_field()
+    stderr: bytes = _bytes_field()
