@@ -20,7 +20,8 @@ __all__ = ["Tunnel", "prepare"]
 
 _log = logging.getLogger(__name__)
 
-_CHUNK = 128 * 1024
+# Just below the size from which malloc maps memory anew for each piece.
+_CHUNK = 120 * 1024
 _ORDERLY = (1000, 1005)
 # How often a send that is held back looks around, in seconds.
 _LOOK = 0.2

@@ -13,6 +13,7 @@ from typing import Optional, Union
 
 __all__ = ["SharedSocket"]
 
+# Just below the size from which malloc maps memory anew for each piece.
 _READ_SIZE = 120 * 1024
 
 

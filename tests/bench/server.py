@@ -175,8 +175,11 @@ class Calls:
         return web.Response(body=self._config, content_type="application/json")
 
     async def job(self, request):
-        running = request.match_info["id"].endswith("-running")
-        body = self._running if running else self._job
+        id = request.match_info["id"].encode()
+        if id.endswith(b"-running"):
+            body = self._running.replace(b"job-1-1-running", id)
+        else:
+            body = self._job.replace(b"job-256-1", id)
         return web.Response(body=body, content_type="application/json")
 
     async def start(self, request):
