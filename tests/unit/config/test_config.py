@@ -289,3 +289,41 @@ def test_orgs_without_any(server):
         assert jobs.parse.remote_image("image:a").as_docker_url() == (
             "registry.default.example/p/a:latest"
         )
+
+
+DIGEST = "sha256:" + "0a" * 32
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("ubuntu", "ubuntu:latest"),
+        ("ubuntu@" + DIGEST, "ubuntu@" + DIGEST),
+        ("ghcr.io/a/b:1@" + DIGEST, "ghcr.io/a/b:1@" + DIGEST),
+        ("localhost:5000/a/b:t", "localhost:5000/a/b:t"),
+        ("localhost:5000/a", "localhost:5000/a:latest"),
+        ("image:mine:v1", "registry.default.example/acme/vision/mine:v1"),
+        ("image:mine/deep@" + DIGEST, "registry.default.example/acme/vision/mine/deep@" + DIGEST),
+        ("image:/zoo/mine", "registry.default.example/acme/zoo/mine:latest"),
+        ("image://default/other/vision/mine:1", "registry.default.example/other/vision/mine:1"),
+        ("image://second/zoo/mine:1", "r2.example:5000/acme/zoo/mine:1"),
+        ("r2.example:5000/acme/zoo/mine:1", "r2.example:5000/acme/zoo/mine:1"),
+    ],
+)
+def test_an_image_is_whole_on_its_way_out_and_back(server, text, sent):
+    """The config knows which registries are of the platform, and what in a name is an organisation."""
+
+    def start(request):
+        body = json.loads(request.body.decode())
+        assert body["image"] == sent
+        job = {"cluster_name": "default", "org_name": "acme", "project_name": "vision", **JOB}
+        return 202, {}, json.dumps({**job, "container": {**JOB["container"], "image": sent}})
+
+    with responses.RequestsMock() as mock:
+        mock.add_callback(responses.GET, server.url + "/config", server.answer_config)
+        mock.add_callback(responses.POST, server.url + "/jobs", start)
+        with JobsClient(server.url, server.token) as jobs:
+            job = jobs.start(image=text, preset_name="cpu-small")
+            assert job.container.image == jobs.parse.remote_image(text)
+            assert job.container.image.as_docker_url() == sent
+            assert neuro_sync.JobDescription.from_json(job.to_json()) == job
