@@ -8,7 +8,7 @@ from pathlib import Path
 from ..peers.environments import peer_python
 from .comparison import compare
 from .growth import CURVES, draw
-from .report import heading, markdown
+from .report import heading, markdown, write_csv
 from .scenarios import SCENARIOS
 from .sides import Bench
 
@@ -39,6 +39,7 @@ def main():
         action="store_true",
         help="the guard: little of everything, and failure where a ratio is under 0.7 of what it has to be",
     )
+    parser.add_argument("--write", metavar="DIRECTORY", help="write the tables as CSV files, too")
     parser.add_argument("--growth", metavar="DIRECTORY", help="draw how cost grows, as SVG files")
     parser.add_argument("--peer", help="interpreter of the async SDK's environment")
     arguments = parser.parse_args()
@@ -72,6 +73,8 @@ def main():
                     print("\r\033[K" + scenario.name, end="", file=sys.stderr, flush=True)
                 rows.append(compare(bench, scenario, rounds, arguments.short))
         print("\n{}\n\n{}".format("https, wss" if tls else "http, ws", markdown(rows)), flush=True)
+        if arguments.write:
+            write_csv(rows, Path(arguments.write) / ("tls.csv" if tls else "plain.csv"))
         regressed += [row for row in rows if row.regressed]
     if not arguments.short:
         return 0

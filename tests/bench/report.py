@@ -1,10 +1,13 @@
 """The results as tables."""
 
+import csv
 import os
 import platform
 from statistics import median
 
-__all__ = ["heading", "machine", "markdown"]
+__all__ = ["heading", "machine", "markdown", "number", "write_csv"]
+
+_HEADER = ["scenario", "unit", "ours", "async SDK", "ratio", "at least", ""]
 
 
 def machine():
@@ -29,34 +32,30 @@ def heading(peer):
 
 
 def markdown(rows):
-    lines = [
-        "| scenario | unit | ours | async SDK | ratio | at least | |",
-        "|--|--|--:|--:|--:|--:|--|",
+    lines = ["| {} |".format(" | ".join(_HEADER)), "|--|--|--:|--:|--:|--:|--|"]
+    return "\n".join([*lines, *("| {} |".format(" | ".join(_cells(row))) for row in rows)])
+
+
+def write_csv(rows, path):
+    """The same for the documentation."""
+    with open(str(path), "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([_HEADER, *map(_cells, rows)])
+
+
+def _cells(row):
+    scenario = row.scenario
+    target = "{:g}".format(scenario.target)
+    if row.note:
+        return [scenario.name, scenario.unit, "", "", "", target, row.note]
+    return [
+        scenario.name,
+        scenario.unit,
+        number(median(row.ours)),
+        number(median(row.theirs)),
+        "{:.2f}".format(row.ratio),
+        target,
+        "" if row.reached else "missed",
     ]
-    for row in rows:
-        scenario = row.scenario
-        if row.note:
-            cells = [
-                scenario.name,
-                scenario.unit,
-                "",
-                "",
-                "",
-                "{:g}".format(scenario.target),
-                row.note,
-            ]
-        else:
-            cells = [
-                scenario.name,
-                scenario.unit,
-                number(median(row.ours)),
-                number(median(row.theirs)),
-                "{:.2f}".format(row.ratio),
-                "{:g}".format(scenario.target),
-                "" if row.reached else "missed",
-            ]
-        lines.append("| {} |".format(" | ".join(cells)))
-    return "\n".join(lines)
 
 
 def number(value):
