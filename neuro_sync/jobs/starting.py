@@ -9,7 +9,7 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Callable, Iterable, List, Optional
 
-from ..errors import ConnectionFailed, JobNotFound, OutcomeUnknown, ServerError
+from ..errors import JobNotFound, NeuroError, OutcomeUnknown, ServerError
 
 if TYPE_CHECKING:
     from ..models.jobs import JobDescription
@@ -43,41 +43,61 @@ def start_once(
         pause: waits before another attempt, whose number it is given.
 
     Raises:
-        OutcomeUnknown: the last answer got lost too, and no job is to be found.
+        OutcomeUnknown: the last answer got lost too, and no job is to be found; or none can be looked for.
     """
-    attempts = max(attempts, 1)
-    for attempt in range(1, attempts + 1):
-        earliest = _earliest(find())
-        if earliest is not None:
-            return earliest
+    lost: Optional[NeuroError] = None
+    for attempt in range(1, max(attempts, 1) + 1):
+        if attempt > 1:
+            pause(attempt - 1)
+        found = _look(find, lost)
+        if found:
+            return _keep_earliest(found, kill)
         try:
             started = start()
         except (OutcomeUnknown, ServerError) as error:
             # Behind a 502 or 504 of a load balancer the start may have happened, too.
             lost = error
             _logger.info("the answer to a start got lost, looking for its job: %s", error)
-        else:
-            return _keep_earliest(started, find, kill)
-        if attempt < attempts:
-            pause(attempt)
-    earliest = _earliest(find())
-    if earliest is not None:
-        return earliest
+            continue
+        try:
+            found = list(find())
+        except NeuroError as error:
+            # The job is there; that a second one was made at the same moment is most unlikely.
+            _logger.warning("could not look for a second job with the same key: %s", error)
+            return started
+        # A listing may lag behind and lack the job.
+        by_id = {job.id: job for job in [started, *found]}
+        return _keep_earliest(list(by_id.values()), kill)
+    found = _look(find, lost)
+    if found:
+        return _keep_earliest(found, kill)
+    assert lost is not None
     raise lost
 
 
-def _keep_earliest(
-    started: "JobDescription",
-    find: "Callable[[], Iterable[JobDescription]]",
-    kill: Callable[[str], None],
-) -> "JobDescription":
+def _look(
+    find: "Callable[[], Iterable[JobDescription]]", lost: Optional[NeuroError]
+) -> "List[JobDescription]":
     try:
-        found = list(find())
-    except (ConnectionFailed, ServerError) as error:
-        # The job is there; that a second one was made at the same moment is most unlikely.
-        _logger.warning("could not look for a second job with the same key: %s", error)
-        return started
-    earliest = _earliest(found) or started
+        return list(find())
+    except NeuroError as error:
+        if lost is None:
+            raise
+        raise OutcomeUnknown(
+            "{}, and whether the job was started can't be seen: {}".format(
+                lost.args[0], error.args[0]
+            ),
+            status=lost.status,
+            method=lost.method,
+            url=lost.url,
+            attempts=lost.attempts,
+        ) from error
+
+
+def _keep_earliest(found: "List[JobDescription]", kill: Callable[[str], None]) -> "JobDescription":
+    earliest = min(
+        found, key=lambda job: (job.history.created_at is None, job.history.created_at, job.id)
+    )
     for job in found:
         if job.id != earliest.id and not job.status.is_finished:
             _logger.info("job %s was started twice at one moment, killing %s", earliest.id, job.id)
@@ -85,11 +105,6 @@ def _keep_earliest(
                 kill(job.id)
             except JobNotFound:
                 pass  # somebody else was quicker
+            except NeuroError as error:
+                _logger.warning("job %s goes on beside %s: %s", job.id, earliest.id, error)
     return earliest
-
-
-def _earliest(jobs: "Iterable[JobDescription]") -> "Optional[JobDescription]":
-    ordered: List[JobDescription] = sorted(
-        jobs, key=lambda job: (job.history.created_at is None, job.history.created_at, job.id)
-    )
-    return ordered[0] if ordered else None

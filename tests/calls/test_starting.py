@@ -26,6 +26,7 @@ class Platform:
         # without making a job. Then "answer".
         self.script = []
         self.before_start = lambda: None
+        self.away = set()  # methods that get no answer of it
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -47,6 +48,8 @@ class Platform:
         return job
 
     def __call__(self, request):
+        if request.method in self.away:
+            return 502
         if request.method == "POST":
             self.before_start()
             with self._lock:
@@ -205,22 +208,47 @@ def test_starts_at_one_moment_end_with_one_job_that_all_get(connect, platform, c
     assert found == ["job-1"] * count
 
 
-def test_a_race_with_a_lost_answer_ends_with_one_job_too(connect, platform):
-    platform.script = ["lose", "answer"]
+@pytest.mark.parametrize("script", [["lose", "answer"], ["lose", "lose"]], ids=repr)
+def test_a_race_with_lost_answers_ends_with_one_job_too(connect, platform, script):
+    platform.script = script
     together = threading.Barrier(2)
     platform.before_start = lambda: together.wait(10)
     found = []
-
-    def run():
-        found.append(start(connect()).id)
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: found.append(start(connect()).id)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
     assert found == ["job-1"] * 2
     assert platform.active() == ["job-1"]
+
+
+def test_a_lost_start_that_cannot_be_looked_for_is_unknown(jobs, platform):
+    platform.script = ["lose"]
+    platform.before_start = lambda: platform.away.add("GET")
+    with pytest.raises(OutcomeUnknown, match="can't be seen") as caught:
+        start(jobs)
+    assert caught.value.method == "POST"
+    assert platform.starts == 1
+
+
+def test_a_start_that_was_not_tried_is_not_unknown(jobs, platform):
+    platform.away = {"GET"}
+    with pytest.raises(ServerError):
+        start(jobs)
+    assert platform.starts == 0
+
+
+@pytest.mark.parametrize("away", ["GET", "DELETE"])
+def test_an_answered_start_is_returned_whatever_becomes_of_the_rest(jobs, platform, away, caplog):
+    def at_the_same_moment():
+        platform.make({"cluster_name": "default", "org_name": "acme", "project_name": "vision",
+                       "tags": [idempotency_tag("nightly")]})  # fmt: skip
+        platform.away.add(away)
+
+    platform.before_start = at_the_same_moment
+    assert start(jobs).id == ("job-2" if away == "GET" else "job-1")
+    assert [record.levelname for record in caplog.records if record.name.startswith("neuro_sync")]
 
 
 @settings(

@@ -115,6 +115,20 @@ def test_of_two_jobs_made_at_one_moment_the_earliest_stays():
     assert other.status is JobStatus.PENDING
 
 
+def test_a_job_that_a_listing_does_not_show_yet_is_no_second_one():
+    server = Server(True)
+    other = a_job(1)
+    looks = iter([[], [other]])
+    assert server.run(lambda: next(looks)) is other
+    assert server.jobs[0].status is JobStatus.CANCELLED
+
+
+def test_a_started_job_that_no_listing_shows_yet_is_returned():
+    server = Server(True)
+    assert server.run(list) is server.jobs[0]
+    assert server.jobs[0].status is JobStatus.PENDING
+
+
 def test_a_started_job_is_returned_though_the_second_look_fails():
     server = Server(True)
     looks = iter([[], ConnectionFailed("gone")])
