@@ -160,10 +160,13 @@ class Retrier:
         try:
             # Nearly all calls go well at once, and need neither tenacity nor the time to load it.
             result = attempt(1, deadline)
-        except AttemptFailed as failed:
-            return _Tries(self, attempt, repeatable, deadline).go_on(failed)
-        self.quota.give_back(0)
-        return result
+        except AttemptFailed as error:
+            failed = error
+        else:
+            self.quota.give_back(0)
+            return result
+        # Out of the handler: else a traceback would show this failure again in front of the last one.
+        return _Tries(self, attempt, repeatable, deadline).go_on(failed)
 
 
 def _words(error: Exception) -> str:

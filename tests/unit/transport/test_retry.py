@@ -1,5 +1,7 @@
 """The policy, the quota and the retrier, with a clock of their own."""
 
+import traceback
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,6 +158,20 @@ def test_the_cause_of_the_last_try_is_kept():
     with pytest.raises(ConnectionFailed) as caught:
         made.call(attempt, repeatable=True)
     assert caught.value.__cause__ is reason
+
+
+def test_a_traceback_shows_the_last_try_alone():
+    def attempt(number, deadline):
+        try:
+            raise OSError("try {}".format(number))
+        except OSError as error:
+            raise failure() from error
+
+    made, _ = retrier(RetryPolicy(attempts=3))
+    with pytest.raises(ConnectionFailed) as caught:
+        made.call(attempt, repeatable=True)
+    shown = "".join(traceback.format_exception(None, caught.value, caught.value.__traceback__))
+    assert [number for number in (1, 2, 3) if "OSError: try {}".format(number) in shown] == [3]
 
 
 def test_other_exceptions_come_as_they_are():
