@@ -8,10 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
-__all__ = ["FAULT", "TOKENS", "WEBSOCKETS", "fault_of"]
+__all__ = ["FAULT", "TOKENS", "TURNS", "WEBSOCKETS", "fault_of"]
 
 # In the application: all websockets that are open.
 WEBSOCKETS: Any = web.AppKey("websockets", set) if hasattr(web, "AppKey") else "websockets"
+
+# In the application: whose turn it is to send much.
+TURNS: Any = web.AppKey("turns", object) if hasattr(web, "AppKey") else "turns"
 
 # In the application: who makes and checks tokens.
 TOKENS: Any = web.AppKey("tokens", object) if hasattr(web, "AppKey") else "tokens"

@@ -17,7 +17,7 @@ from aiohttp import web
 from ..wire.times import parse_time
 from .auth import authorize
 from .joblogs import LogQuery, follow_log
-from .keys import WEBSOCKETS, fault_of
+from .keys import TURNS, WEBSOCKETS, fault_of
 from .replies import flag, refusal
 from .runner import Runner, RunningJob
 from .saving import SAVE_REFUSED, answer_save, parse_image
@@ -25,6 +25,7 @@ from .stdio import StdioQuery, attach, exec_command, split_command
 from .streams import FrameSink, close_websockets, converse, open_websocket
 from .telemetry import TreeUsage
 from .tunnel import forward, parse_port
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .jobs import JobRecord, JobsService
@@ -53,6 +54,7 @@ def setup_monitoring(
         registry: host, and port, of the registry that `save` may name; None: any.
     """
     app[WEBSOCKETS] = weakref.WeakSet()
+    app[TURNS] = Turns()
     app.on_shutdown.append(close_websockets)
     handlers = _Monitoring(jobs, runner, authorize, registry)
     base = "/api/v1/monitoring/jobs"
@@ -138,7 +140,7 @@ class _Monitoring:
                         await fault.before_send(response, len(data))
                     if data:
                         await response.write(data)
-                await asyncio.sleep(0)  # a fast reader must not keep all others waiting
+                await request.app[TURNS].wait()  # a fast reader must not keep all others waiting
             await response.write_eof()
         finally:
             await batches.aclose()

@@ -70,6 +70,7 @@ class Scheduler:
         self._tasks: "Dict[str, asyncio.Task[None]]" = {}
         self._timers: "Dict[str, asyncio.TimerHandle]" = {}
         self._ending: "Set[asyncio.Future[Any]]" = set()
+        self._closed = False
         self.jobs: JobsService = None  # type: ignore[assignment]  # each of the two knows the other
 
     # What others ask
@@ -107,6 +108,8 @@ class Scheduler:
 
     def _start(self, record: JobRecord) -> None:
         """Start a job, if there is room for it."""
+        if self._closed:
+            return  # it came too late, and will be found to have failed by the next platform
         if record.waits_for_quota and not self._below_quota(record):
             return
         if self._room.take(record.id, record.payload["container"]["resources"]):
@@ -137,6 +140,7 @@ class Scheduler:
 
     async def close(self) -> None:
         """Nothing is started any more, and what runs is ended with the platform."""
+        self._closed = True
         for timer in self._timers.values():
             timer.cancel()
         for record in list(self.jobs.active.values()):

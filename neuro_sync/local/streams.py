@@ -7,7 +7,7 @@ from typing import Any, Coroutine, Dict, Optional, Sequence
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from .keys import WEBSOCKETS, fault_of
+from .keys import TURNS, WEBSOCKETS, fault_of
 
 __all__ = [
     "FrameSink",
@@ -99,7 +99,8 @@ class FrameSink:
         pieces = [piece for data in payloads for piece in (headers[len(data)], data)]
         transport.write(b"".join(pieces))
         await self._request.writer.drain()
-        await asyncio.sleep(0)  # a peer that is as fast as we are must not keep all others waiting
+        # A peer that is as fast as we are must not keep all others waiting.
+        await self._request.app[TURNS].wait()
 
 
 async def ignore_incoming(ws: web.WebSocketResponse) -> None:

@@ -177,18 +177,22 @@ def measure_followers(count, lines=20000):
         threads = [threading.Thread(target=follow) for _ in range(count)]
         for thread in threads:
             thread.start()
+        api = Api(platform)
         with client.jobs.attach(job.id, stdin=True) as stream:
             began = time.monotonic()
             stream.write_in(b"\n")
+            found = latencies(lambda: api.job(job.id), lambda: len(sizes) == count)
             for thread in threads:
                 thread.join()
         seconds = time.monotonic() - began
+        api.close()
         assert len(sizes) == count
         assert len(set(sizes)) == 1
         say(
             "{} followers of {} lines".format(count, lines),
             "{:.1f} s, {:.0f} MB/s".format(seconds, sum(sizes) / seconds / 1e6),
         )
+        say_latencies("status meanwhile", found)
 
 
 def main():
