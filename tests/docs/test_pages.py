@@ -11,6 +11,7 @@ from neuro_sync import JobsClient, NeuroError, errors
 from .blocks import blocks
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+EXAMPLES = DOCS.parent / "examples"
 
 
 def page(name):
@@ -79,3 +80,13 @@ def test_code_can_be_read_without_scrolling(path):
         line for block in blocks(path) for line in block.code.splitlines() if len(line) > LONGEST
     ]
     assert long == []
+
+
+def test_every_example_is_shown():
+    shown = set(
+        re.findall(
+            r"literalinclude:: \.\./examples/(\S+)", page("examples.rst") + page("testing.rst")
+        )
+    )
+    scripts = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.glob("**/*.py")}
+    assert shown == scripts
