@@ -185,6 +185,8 @@ class WsConnection:
             if data is None:
                 self._wait()
                 return []
+        except NeuroError:
+            raise  # silence: it is an OSError too
         except (OSError, ValueError) as error:
             if self._aborted:
                 raise WsAborted("aborted") from error
