@@ -127,8 +127,8 @@ class Faults:
     Endpoints have these names: ``start``, ``run``, ``list``, ``status``, ``kill``, ``max_run_time``,
     ``config``, ``capacity``, ``log``, ``log_ws``, ``top``, ``save``, ``attach``, ``exec``, ``signal``,
     ``port_forward``, ``token``; ``*`` is all of them. ``times`` is how many requests are struck, None any
-    number. Faults strike in the order in which they were switched on, one at a request. Each method
-    raises ValueError for what can't be.
+    number. Faults strike in the order in which they were switched on, one at a request. After 0 bytes
+    a stream is struck as soon as it is open. Each method raises ValueError for what can't be.
     """
 
     def __init__(self, platform: LocalPlatform) -> None:
