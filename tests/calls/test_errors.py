@@ -85,6 +85,20 @@ def test_a_status_becomes_its_error(api, patient, status, body, cls, words):
     assert "GET {}/jobs/job-1: {}".format(API, status) in str(error)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (json.dumps({"error": json.dumps({"error": "no such job x"})}), "no such job x"),
+        (json.dumps({"error": json.dumps({"error": json.dumps({"error": "bad"})})}), "bad"),
+        ('"a JSON string"', "a JSON string"),
+        ("<p>Bad\n <b>name</b></p>", "Bad name"),
+        ("  words \n", "words"),
+    ],
+)
+def test_words_are_taken_out_of_what_they_are_wrapped_in(api, patient, body, words):
+    assert refused(api, lambda: patient.status("x"), (400, body)).args == (words,)
+
+
 def test_a_permission_that_lacks_is_told_as_data(api, patient):
     error = refused(api, lambda: patient.kill("job-1"), (403, {"missing": MISSING}))
     assert error.missing == tuple(MISSING)
