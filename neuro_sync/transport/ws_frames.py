@@ -22,6 +22,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _FIN = 0x80
 _MASKED = 0x80
 _WHOLE_BINARY = _FIN | BINARY
+_WHOLE_TEXT = _FIN | TEXT
 _MESSAGE_LIMIT = 64 * 1024 * 1024
 _NORMAL, _GOING_WRONG, _NOT_TEXT, _TOO_BIG = 1000, 1002, 1007, 1009
 
@@ -101,16 +102,19 @@ class FrameParser:
                     length = int.from_bytes(data[position + 2 : start], "big")
             stop = start + length
             if (
-                first == _WHOLE_BINARY
+                (first == _WHOLE_BINARY or first == _WHOLE_TEXT)
                 and second < _MASKED
                 and stop <= end
                 and not self._fragments_opcode
             ):
                 if length > self._limit:
                     raise self._too_big(length)
-                messages.append(data[start:stop])
-                position = stop
-                continue
+                payload = data[start:stop]
+                # ASCII is UTF-8, and the check costs next to nothing.
+                if first == _WHOLE_BINARY or payload.isascii():
+                    messages.append(payload)
+                    position = stop
+                    continue
             self._check(first, second, length)
             mask = None
             if second & _MASKED:
