@@ -9,7 +9,6 @@ import datetime
 import json
 import math
 import secrets
-import weakref
 from typing import TYPE_CHECKING, Awaitable, Callable, Optional
 
 from aiohttp import web
@@ -17,15 +16,14 @@ from aiohttp import web
 from ..wire.times import parse_time
 from .auth import authorize
 from .joblogs import LogQuery, follow_log
-from .keys import TURNS, WEBSOCKETS, fault_of
+from .keys import TURNS, fault_of
 from .replies import flag, refusal
 from .runner import Runner, RunningJob
 from .saving import SAVE_REFUSED, answer_save, parse_image
 from .stdio import StdioQuery, attach, exec_command, split_command
-from .streams import FrameSink, close_websockets, converse, open_websocket
+from .streams import FrameSink, converse, open_websocket, setup_streams
 from .telemetry import TreeUsage
 from .tunnel import forward, parse_port
-from .turns import Turns
 
 if TYPE_CHECKING:
     from .jobs import JobRecord, JobsService
@@ -53,9 +51,7 @@ def setup_monitoring(
         authorize: says who asks, or raises.
         registry: host, and port, of the registry that `save` may name; None: any.
     """
-    app[WEBSOCKETS] = weakref.WeakSet()
-    app[TURNS] = Turns()
-    app.on_shutdown.append(close_websockets)
+    setup_streams(app)
     handlers = _Monitoring(jobs, runner, authorize, registry)
     base = "/api/v1/monitoring/jobs"
     job = base + "/{id}"

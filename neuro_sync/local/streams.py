@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import struct
+import weakref
 from typing import Any, Coroutine, Dict, Optional, Sequence
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from .keys import TURNS, WEBSOCKETS, fault_of
+from .turns import Turns
 
 __all__ = [
     "FrameSink",
-    "close_websockets",
     "converse",
     "ignore_incoming",
     "open_websocket",
+    "setup_streams",
 ]
 
 _log = logging.getLogger(__name__)
@@ -42,8 +44,14 @@ async def open_websocket(
     return ws
 
 
-async def close_websockets(app: web.Application) -> None:
-    """Tells all who are connected that the platform is going away."""
+def setup_streams(app: web.Application) -> None:
+    """Readies an application for streams; at its end all who are connected are told of it."""
+    app[WEBSOCKETS] = weakref.WeakSet()
+    app[TURNS] = Turns()
+    app.on_shutdown.append(_close_websockets)
+
+
+async def _close_websockets(app: web.Application) -> None:
     for ws in list(app[WEBSOCKETS]):
         await ws.close(code=WSCloseCode.GOING_AWAY, message=b"the platform is stopping")
 

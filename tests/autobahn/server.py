@@ -2,12 +2,10 @@
 
 import asyncio
 import threading
-import weakref
 
 from aiohttp import WSMsgType, web
 
-from neuro_sync.local.keys import WEBSOCKETS
-from neuro_sync.local.streams import FrameSink, close_websockets, converse, open_websocket
+from neuro_sync.local.streams import FrameSink, converse, open_websocket, setup_streams
 
 from .wstest import wstest
 
@@ -51,8 +49,7 @@ class _Server(threading.Thread):
     async def _serve(self):
         self._ended = asyncio.Event()
         app = web.Application()
-        app[WEBSOCKETS] = weakref.WeakSet()
-        app.on_shutdown.append(close_websockets)
+        setup_streams(app)
         app.router.add_get("/", _echo)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
