@@ -75,6 +75,8 @@ class Running(Waiting, StreamingCalls, Calls):
         Endpoint: ``GET {monitoring_url}/{id}/exec`` (WebSocket).
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        if isinstance(input, str):
+            raise TypeError("input must be bytes, not str: input=text.encode()")
         command = cmd if input is None else _with_input(cmd, len(input))
         stdout: List[bytes] = []
         stderr: List[bytes] = []
@@ -148,15 +150,17 @@ class Running(Waiting, StreamingCalls, Calls):
         Endpoint: those of :meth:`start`, :meth:`monitor`, :meth:`status` and :meth:`kill`.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        write = None if output is None else _writer(output)
         job = self.start(**start_args)
         cluster_name = start_args.get("cluster_name")
         tail = _Tail()
         try:
-            if output is None:
+            if write is None:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 ended = self.wait(job.id, timeout=left)
             else:
-                ended = self._copy_log(job, output, tail, deadline, timeout, cluster_name)
+                flush = getattr(output, "flush", None)
+                ended = self._copy_log(job, write, flush, tail, deadline, timeout, cluster_name)
         except BaseException:
             if kill_on_error:
                 self._kill_for_sure(job.id)
@@ -184,14 +188,13 @@ class Running(Waiting, StreamingCalls, Calls):
     def _copy_log(
         self,
         job: JobDescription,
-        output: "Union[IO[bytes], IO[str], Callable[[bytes], Any]]",
+        write: Callable[[bytes], Any],
+        flush: Optional[Callable[[], Any]],
         tail: "_Tail",
         deadline: Optional[float],
         timeout: Optional[float],
         cluster_name: Optional[str],
     ) -> JobDescription:
-        write = _writer(output)
-        flush = getattr(output, "flush", None)
         with self.monitor(job.id, cluster_name=cluster_name, separator="") as log:
             while True:
                 left = None if deadline is None else deadline - time.monotonic()
@@ -277,6 +280,8 @@ def _writer(output: Any) -> Callable[[bytes], Any]:
     """What writes bytes to a file, as text where it is one, or to a callable."""
     if callable(output):
         return output  # type: ignore[no-any-return]
+    if not hasattr(output, "write"):
+        raise TypeError("output must be a file or a callable, not {!r}".format(output))
     if not isinstance(output, io.TextIOBase):
         return output.write  # type: ignore[no-any-return]
     # A piece of the log may end in the middle of a character.

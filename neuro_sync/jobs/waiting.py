@@ -7,6 +7,7 @@ from typing import (
     Any,
     Callable,
     Dict,
+    FrozenSet,
     Iterable,
     Iterator,
     List,
@@ -141,8 +142,8 @@ class Waiting(Calls):
                 bar.show("{} is {}".format(job.name or job.id, job.status.value))
                 if not watch.rest():
                     raise JobWaitTimeout(
-                        "job {!r} did not become {} within {:.3g} s ({})".format(
-                            id, _either(awaited), timeout or 0.0, outcome(job)
+                        "job {!r} did not {} within {:g} s ({})".format(
+                            id, _reach(awaited), round(timeout or 0.0, 1), outcome(job)
                         ),
                         job=job,
                     )
@@ -242,6 +243,10 @@ def _span(jobs: List[JobDescription]) -> "Tuple[Optional[datetime], Optional[dat
     if len(created) < len(jobs):
         return None, None
     return min(created), max(created)
+
+
+def _reach(statuses: "FrozenSet[JobStatus]") -> str:
+    return "end" if statuses == _FINISHED else "become " + _either(statuses)
 
 
 def _either(statuses: Iterable[JobStatus]) -> str:

@@ -127,9 +127,20 @@ def container_payload(
     """The part that is about the container; texts in the CLI's form are parsed.
 
     Raises:
-        ValueError: an image, a URI or a volume is not right.
+        ValueError: an image, a URI or a volume is not right; a single text for several mounts.
+        TypeError: the command or the entrypoint is a list of words.
         RuntimeError: an image of a cluster that is not known.
     """
+    several = [("volumes", volumes), ("secret_files", secret_files), ("disk_volumes", disk_volumes)]
+    for name, mounted in several:
+        if isinstance(mounted, str):
+            raise ValueError("{} must be several texts, not one: [{!r}]".format(name, mounted))
+    for name, line in (("command", command), ("entrypoint", entrypoint)):
+        if line is not None and not isinstance(line, str):
+            raise TypeError(
+                "{} must be a str, not {}: of words make one with "
+                "' '.join(map(shlex.quote, words))".format(name, type(line).__name__)
+            )
     there = parser.at(target.cluster_name, target.org_name, target.project_name)
     if isinstance(image, str):
         image = there.remote_image(image)

@@ -84,7 +84,13 @@ def exec_query(cmd: str, *, tty: bool, stdin: bool, stdout: bool, stderr: bool) 
 
     Raises:
         ValueError: there is no command, or it has a NUL in it.
+        TypeError: it is a list of words.
     """
+    if not isinstance(cmd, str):
+        raise TypeError(
+            "the command must be a str, not {}: of words make one with "
+            "' '.join(map(shlex.quote, words))".format(type(cmd).__name__)
+        )
     if not cmd.strip():
         raise ValueError("the command is empty")
     if "\0" in cmd:
