@@ -22,7 +22,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _FIN = 0x80
 _MASKED = 0x80
 _WHOLE_BINARY = _FIN | BINARY
-_WHOLE_TEXT = _FIN | TEXT
+_WHOLE = (_WHOLE_BINARY, _FIN | TEXT)
 _MESSAGE_LIMIT = 64 * 1024 * 1024
 _NORMAL, _GOING_WRONG, _NOT_TEXT, _TOO_BIG = 1000, 1002, 1007, 1009
 
@@ -101,12 +101,7 @@ class FrameParser:
                         break
                     length = int.from_bytes(data[position + 2 : start], "big")
             stop = start + length
-            if (
-                (first == _WHOLE_BINARY or first == _WHOLE_TEXT)
-                and second < _MASKED
-                and stop <= end
-                and not self._fragments_opcode
-            ):
+            if first in _WHOLE and second < _MASKED and stop <= end and not self._fragments_opcode:
                 if length > self._limit:
                     raise self._too_big(length)
                 payload = data[start:stop]
