@@ -260,8 +260,12 @@ class Config:
         """
         known = self._loaded()
         server = fetch_server_config(self._http, self._api_url)
-        if server.clusters != known.clusters or server.auth != known.auth:
+        if self._kept(server) != self._kept(known) or server.auth != known.auth:
             raise ConfigError("the platform's configuration has changed: call config.fetch()")
+
+    def _kept(self, server: ServerConfig) -> Mapping[str, Cluster]:
+        """Of its clusters what is on disk, which is not all that a server says."""
+        return server.clusters if self._store is None else self._store.kept_clusters(server)
 
     def ping(self) -> "HttpResponse":
         """Ask the server for its config, without a token: the answer's headers say which it is.

@@ -184,6 +184,13 @@ class Store:
         )
         self.login = replace(self.login, auth=server.auth, server=server)
 
+    def kept_clusters(self, server: ServerConfig) -> Mapping[str, Cluster]:
+        """The clusters of a server as they are once they have been on disk."""
+        if not server.cluster_payloads:
+            return server.clusters  # they come from there
+        kept = dump_clusters(server.cluster_payloads, self.login.schema)
+        return {item["name"]: Cluster.from_dict(item) for item in kept}
+
     def _update(self, **values: Any) -> None:
         """Change columns of the row; those that a file of its generation does not have are left out."""
         try:

@@ -327,3 +327,20 @@ def test_an_image_is_whole_on_its_way_out_and_back(server, text, sent):
             assert job.container.image == jobs.parse.remote_image(text)
             assert job.container.image.as_docker_url() == sent
             assert neuro_sync.JobDescription.from_json(job.to_json()) == job
+
+
+@pytest.mark.parametrize("generation", sorted(GENERATIONS))
+def test_nothing_has_changed_right_after_a_login(server, tmp_path, generation):
+    """What is kept on disk is less than what the server says, and all that is compared."""
+    server.config = GENERATIONS[generation]
+    factory = neuro_sync.Factory(tmp_path / "login")
+    factory.login_with_token(server.token, url=server.url)
+    with factory.get() as client:
+        client.config.check_server()
+        client.config.fetch()
+        client.config.check_server()
+    with factory.get() as client:
+        client.config.check_server()
+        server.config = lambda base, authorized: _without(base, authorized, "second")
+        with pytest.raises(ConfigError, match="has changed"):
+            client.config.check_server()

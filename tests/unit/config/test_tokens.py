@@ -238,6 +238,17 @@ class TestNowhereToWrite:
         (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
         assert "could not be kept" in record.getMessage()
 
+    def test_no_call_is_stopped(self, path, server):
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+            mock.add(responses.DELETE, "https://api.example/api/v1/jobs/job-1", status=204)
+            mock.add_callback(
+                responses.POST, "https://api.example/oauth/token", server.answer_token
+            )
+            with nothing_can_be_written(), neuro_sync.get(path=path) as client:
+                client.jobs.kill("job-1")
+            (killed,) = [call.request for call in mock.calls if call.request.method == "DELETE"]
+        assert killed.headers["Authorization"] == "Bearer " + make_token("user-1")
+
     def test_a_login_that_is_gone_meanwhile_serves_its_client(self, source, server, path):
         Store.delete(path)
         assert source.token() == make_token("user-1")
