@@ -6,6 +6,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple
@@ -25,6 +26,8 @@ _NOT_RUN = (126, 127)
 # How often the size of the terminal is looked at, in seconds. SIGWINCH would tell it too, but only in the
 # main thread, and only by taking the place of a handler that the program may have.
 _SIZE_CHECK = 0.25
+# For so many seconds a Ctrl-P waits for the Ctrl-Q; then it is a key like others, as shells use it.
+_KEY_PATIENCE = 1.0
 _CHUNK = 32 * 1024
 
 
@@ -46,6 +49,11 @@ class DetachKeys:
             self._held = _FIRST
             data = data[:-1]
         return data, False
+
+    def release(self) -> bytes:
+        """What was held back and is to go to the job after all."""
+        held, self._held = self._held, b""
+        return held
 
 
 def require_terminal() -> None:
@@ -73,6 +81,7 @@ def interact(stream: "StdStream", *, tty: bool) -> Optional[int]:
     Raises:
         ConnectionFailed: the connection was lost.
     """
+    sys.stdout.flush()  # what follows goes past its buffer
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     with _raw_mode(keyboard) if tty else _as_it_is():
         pump = _OutputPump(stream, screen, sys.stderr.fileno())
@@ -131,6 +140,7 @@ def _send_keys(
     keys = DetachKeys()
     size: Optional[Tuple[int, int]] = None
     watched: List[int] = [keyboard, pump.ended]
+    typed_at = 0.0
     try:
         while True:
             if screen is not None:
@@ -142,15 +152,20 @@ def _send_keys(
             if pump.ended in ready:
                 return False
             if keyboard in ready:
-                typed = os.read(keyboard, _CHUNK)
+                typed, typed_at = os.read(keyboard, _CHUNK), time.monotonic()
                 if not typed:
-                    # The terminal was hung up. There is no end of file to pass on: go on listening.
+                    # Ctrl-D in a line, or the end of the terminal. The protocol has no end of
+                    # file to pass on: go on listening.
                     watched.remove(keyboard)
                 data, leave = keys.feed(typed)
                 if data:
                     stream.write_in(data)
                 if leave:
                     return True
+            elif time.monotonic() - typed_at >= _KEY_PATIENCE:
+                held = keys.release()
+                if held:
+                    stream.write_in(held)
     except StreamClosed:
         return False  # the command ended while a key was under way
 

@@ -238,9 +238,10 @@ class Running(Waiting, StreamingCalls, Calls):
     ) -> Optional[int]:
         """Make this terminal the job's terminal: run a command in it, or attach to it.
 
-        Each key goes to the job, Ctrl-C too. Ctrl-P Ctrl-Q leaves and the job goes on. The terminal
-        is as before afterwards, whatever happens. A job that was started without a terminal
-        keeps it that way: attached to it, lines are sent as they are entered and Ctrl-C leaves.
+        Each key goes to the job, Ctrl-C too. Ctrl-P Ctrl-Q leaves and the job goes on; a Ctrl-P alone
+        arrives a second later. The terminal is as before afterwards, whatever happens. A job that was
+        started without a terminal keeps it that way: attached to it, lines are sent as they are
+        entered and Ctrl-C leaves.
 
         Args:
             id: job id.

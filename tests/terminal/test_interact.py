@@ -81,6 +81,12 @@ class TestACommand:
             dump = shown.text.split("ready")[1].split("returned")[0]
             assert bytes.fromhex("".join(dump.split())) == keys
 
+    def test_a_ctrl_p_alone_arrives_too(self, terminal):
+        with terminal(FULL_SCREEN) as shown:
+            shown.until("24x80").type(LEAVE[:1])
+            shown.until("key 10").type(b"q")
+            shown.until("returned 4")
+
     def test_ctrl_c_is_a_key_for_it_and_does_not_end_the_program_here(self, terminal):
         script = "trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done"
         with terminal("sh -c {}".format(shlex.quote(script))) as shown:
