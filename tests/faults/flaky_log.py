@@ -59,7 +59,7 @@ class FlakyLog:
 
     def admit(self, peer, number):
         """Answers a handshake."""
-        if peer.headers[b"authorization"] != b"Bearer " + self.token.encode():
+        if peer.headers["authorization"] != "Bearer " + self.token:
             raise Refusal(401, body=b"401: Unauthorized")
         with self._lock:
             if self._refusals:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ..wire.stream_server import _frame, serve
+from ..wire.raw_server import frame
+from ..wire.stream_server import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 2**20
@@ -198,7 +199,7 @@ def test_a_forward_outlives_a_time_without_file_descriptors(flaky_platform, slee
 def log_of(size):
     """The handler of a connection that sends a log of so many bytes, about 10,000 lines a second."""
     lines = [b"@.%09dZ " % (number * 100000) + b"x" * 93 + b"\n" for number in range(10000)]
-    second = b"".join(_frame(2, line.replace(b"@", b"2026-09-14T08:00:00")) for line in lines)
+    second = b"".join(frame(2, line.replace(b"@", b"2026-09-14T08:00:00")) for line in lines)
 
     def handler(peer):
         sent = number = 0

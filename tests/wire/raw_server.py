@@ -11,6 +11,23 @@ from typing import Dict, NamedTuple
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
+def frame(opcode, payload=b""):
+    """A whole message of a server."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", 0x80 | opcode, size)
+    elif size < 65536:
+        head = struct.pack("!BBH", 0x80 | opcode, 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 127, size)
+    return head + payload
+
+
+def _masked(data, mask):
+    key = int.from_bytes((mask * (len(data) // 4 + 1))[: len(data)], "big")
+    return (int.from_bytes(data, "big") ^ key).to_bytes(len(data), "big")
+
+
 class Request(NamedTuple):
     """What arrived; names of headers are in lower case."""
 
@@ -76,7 +93,7 @@ class Peer:
         except OSError:
             return None
         assert head[1] & 128, "a frame of a client has to be masked"
-        return head[0] & 15, bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+        return head[0] & 15, _masked(payload, mask)
 
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -102,7 +119,7 @@ class RawServer:
         self._threads = []
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(100)
+        self._listener.listen(1000)
         self.port = self._listener.getsockname()[1]
         self.url = "{}://127.0.0.1:{}".format("https" if tls else "http", self.port)
         self._start(self._accept)

@@ -10,18 +10,11 @@ from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.retry import Timeout
 from neuro_sync.transport.ws import WsAborted, WsClosed, WsTransport
 
-from .raw_server import serve
+from .raw_server import frame, serve
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-def frame(opcode, payload=b""):
-    size = len(payload)
-    if size < 126:
-        return struct.pack("!BB", 0x80 | opcode, size) + payload
-    return struct.pack("!BBQ", 0x80 | opcode, 127, size) + payload
 
 
 def goodbye(code=1000, reason=b""):
