@@ -121,6 +121,9 @@ class Runner:
         if line.startswith("pip install"):
             _check_extras(line)
             return ""
+        if line.startswith("python -m tests."):
+            _check_module(line.split()[2])
+            return ""
         if _ENDLESS.match(line):
             return self._until_interrupted(line)
         result = subprocess.run(
@@ -166,6 +169,12 @@ def _check_extras(line):
     for names in re.findall(r"\[([\w,]+)\]", line):
         for name in names.split(","):
             assert re.search("^{} =".format(name), extras, re.MULTILINE), name
+
+
+def _check_module(name):
+    """Benchmarks take minutes and are run by .ci/run; here they have to be there."""
+    path = ROOT.joinpath(*name.split("."))
+    assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), name
 
 
 def shell_environment(platform_config):
