@@ -240,6 +240,14 @@ def _optional(**fields):
     return st.fixed_dictionaries({}, optional=fields)
 
 
+def _mounts(key, scheme, **optional):
+    required = {
+        key: _URI.map(lambda uri: scheme + uri),
+        "dst_path": _WORD.map(lambda word: "/" + word),
+    }
+    return st.lists(st.fixed_dictionaries(required, optional=optional), max_size=2)
+
+
 _TRANSITION = st.builds(
     lambda required, optional: {**required, **optional},
     st.fixed_dictionaries(
@@ -275,16 +283,7 @@ _CONTAINER = st.builds(
         {
             "image": _IMAGE,
             "env": st.dictionaries(_WORD, _TEXT, max_size=3),
-            "volumes": st.lists(
-                st.fixed_dictionaries(
-                    {
-                        "src_storage_uri": _URI.map(lambda uri: "storage" + uri),
-                        "dst_path": _WORD.map(lambda word: "/" + word),
-                        "read_only": st.booleans(),
-                    }
-                ),
-                max_size=2,
-            ),
+            "volumes": _mounts("src_storage_uri", "storage", read_only=st.booleans()),
             "resources": _RESOURCES,
         }
     ),
@@ -293,8 +292,14 @@ _CONTAINER = st.builds(
         command=_TEXT,
         working_dir=_TEXT,
         tty=st.booleans(),
-        http=st.fixed_dictionaries({"port": st.integers(0, 65535), "requires_auth": st.booleans()}),
+        http=_optional(
+            port=st.integers(0, 65535),
+            requires_auth=st.booleans(),
+            health_check_path=st.just("/"),
+        ),
         secret_env=st.dictionaries(_WORD, _URI.map(lambda uri: "secret" + uri), max_size=2),
+        secret_volumes=_mounts("src_secret_uri", "secret"),
+        disk_volumes=_mounts("src_disk_uri", "disk", read_only=st.booleans()),
     ),
 )
 
@@ -314,8 +319,13 @@ def jobs():
         max_run_time_minutes=st.integers(1, 10**6),
         restart_policy=st.sampled_from(["never", "on-failure", "always"]),
         priority=st.sampled_from(["low", "normal", "high"]),
-        preset_name=_WORD,
+        preset_name=st.none() | _WORD,
+        owner=_WORD,
+        namespace=st.none() | _WORD,
+        http_url=_WORD.map(lambda word: "https://" + word + ".example/"),
+        http_url_named=_WORD.map(lambda word: "https://" + word + ".example/x"),
         internal_hostname=_WORD,
+        internal_hostname_named=st.none() | _WORD,
         energy_schedule_name=_WORD,
         scheduler_enabled=st.booleans(),
         preemptible_node=st.booleans(),
