@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional
 
 from ..errors import NDJSONError, NeuroError, ProtocolError
+from ..transport.calloff import Making
 from ..wire.ndjson import NdjsonSplitter
 
 if TYPE_CHECKING:
@@ -40,12 +41,24 @@ class JobListing:
         self._limit = limit
         self._stream: "Optional[HttpStream]" = None
         self._jobs: "Optional[Iterator[JobDescription]]" = None
+        self._making = Making()
         self._closed = False
 
     def _open(self) -> None:
-        if self._stream is None and not self._closed:
-            self._stream = self._open_stream(self._limit)
-            self._jobs = _read(self._stream, self._decode)
+        if self._stream is not None or self._closed:
+            return
+        try:
+            with self._making:
+                stream = self._open_stream(self._limit)
+        except NeuroError:
+            if self._closed:
+                return  # close() in another thread called it off: that is its end, no failure
+            raise
+        self._stream = stream
+        if self._closed:
+            stream.close()
+        else:
+            self._jobs = _read(stream, self._decode)
 
     def __iter__(self) -> "Iterator[JobDescription]":
         return self
@@ -78,6 +91,7 @@ class JobListing:
         """End the listing, from any thread."""
         self._closed = True
         self._jobs = None
+        self._making.call_off()
         if self._stream is not None:
             self._stream.close()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
 from ..errors import NeuroError, OutcomeUnknown
-from .calloff import pause
+from .calloff import called_off, pause
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -226,7 +226,7 @@ class _Tries(Generic[T]):
         if not isinstance(failed, AttemptFailed) or not failed.may_repeat(self._repeatable):
             return False
         retrier = self._retrier
-        if self._number >= retrier.policy.attempts:
+        if self._number >= retrier.policy.attempts or called_off():
             return False
         if failed.retry_after is not None:
             self._pause = failed.retry_after

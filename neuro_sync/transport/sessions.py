@@ -49,7 +49,11 @@ class Sessions:
     def _new_session(self) -> "requests.Session":
         import requests
 
+        from .connections import Adapter
+
         session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, Adapter())
         self._local.session = session
         with self._lock:
             ended = [entry for entry in self._all if not entry[0].is_alive()]

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from ..errors import ConnectionFailed, NeuroError, StreamClosed
 from ..wire.paths import redact
 from .auth import TokenSource
-from .calloff import called_off
 from .http import USER_AGENT
 from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout
 from .ws_frames import (
@@ -113,8 +112,6 @@ class WsTransport:
 
         def attempt(number: int, deadline: float) -> "WsConnection":
             nonlocal refreshed
-            if called_off():
-                raise WsAborted("called off")
             token = self.auth.token()
             try:
                 return open_once(token, deadline)

@@ -13,10 +13,14 @@ from neuro_sync import JobStatus
 from neuro_sync.errors import ConnectionFailed, StreamClosed
 from neuro_sync.models.telemetry import JobTelemetry
 from neuro_sync.streams.forward import PortForward
+from neuro_sync.streams.listing import JobListing
 from neuro_sync.streams.log import LogStream
 from neuro_sync.streams.std import StdStream
 from neuro_sync.streams.telemetry import TelemetryStream
+from neuro_sync.transport.auth import StaticToken
+from neuro_sync.transport.http import HttpTransport
 
+from ..wire import raw_server
 from ..wire.stream_server import Refusal, dial, serve
 from .black_hole import black_hole
 from .flaky_log import Job
@@ -234,6 +238,36 @@ def test_a_connection_that_does_not_come_about_is_called_off(open_stream):
         user.join(10)
         assert user.error is None
         until(lambda: not stream_threads(""), 5)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"])
+def test_close_ends_a_listing_at_once(sent, closings):
+    """Whether it waits for the answer, for more of its head, or for the rest of a line."""
+    arrived = threading.Event()
+
+    def answer(peer):
+        peer.request()
+        peer.send(sent)
+        arrived.set()
+        peer.sock.recv(1)
+
+    with raw_server.serve(answer) as server:
+        http = HttpTransport(StaticToken("secret"))
+        listing = JobListing(lambda limit: http.stream("GET", server.url), decode=None)
+        user = User(read_all, listing)
+        assert arrived.wait(30)
+        began = time.monotonic()
+        listing.close()
+        assert time.monotonic() - began < AT_ONCE
+        user.join(10)
+        assert user.error is None
+        closings["listing", len(sent)] = user.ended - began
+        assert user.ended - began < AT_ONCE
+        assert server.connections == 1
+        http.close()
 
 
 def stream_threads(name):

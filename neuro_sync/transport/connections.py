@@ -1,0 +1,116 @@
+"""Connections of requests that can be called off, and that don't wait for the head of an answer for ever.
+
+Below a request there is a connection of urllib3, and below that one of ``http.client``: its class is
+the one place where the socket is seen before the answer is there.
+"""
+
+import http.client
+import io
+import socket
+import time
+from typing import Any, Optional
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from .calloff import watch
+
+__all__ = ["Adapter"]
+
+
+class _Timed(io.RawIOBase):
+    """Reads a socket; until it is told to leave off, all reads together have its time-out, not each."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, timeout: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._timeout = timeout
+        self._deadline: Optional[float] = time.monotonic() + timeout
+
+    def leave_off(self) -> None:
+        self._deadline = None
+        self._sock.settimeout(self._timeout)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise socket.timeout("timed out")
+            self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose head has to come within the read time-out: bytes that drip would never pass it."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        timeout = sock.gettimeout()
+        self._timed: Optional[_Timed] = None
+        if timeout:
+            reader: Any = self.fp
+            self._timed = _Timed(reader.detach(), sock, timeout)
+            self.fp = io.BufferedReader(self._timed)
+
+    def begin(self) -> None:
+        super().begin()
+        if self._timed is not None:
+            self._timed.leave_off()
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+    def connect(self) -> None:
+        super().connect()
+        watch(self.sock)
+
+    def putrequest(self, *args: Any, **options: Any) -> None:
+        if self.sock is not None:  # the one that rested since the last request
+            watch(self.sock)
+        super().putrequest(*args, **options)
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+    def connect(self) -> None:
+        super().connect()
+        watch(self.sock)
+
+    def putrequest(self, *args: Any, **options: Any) -> None:
+        if self.sock is not None:
+            watch(self.sock)
+        super().putrequest(*args, **options)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
+
+
+class Adapter(HTTPAdapter):
+    """What sends requests, over such connections, through a proxy too."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
