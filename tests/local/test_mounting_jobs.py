@@ -5,6 +5,9 @@ import shutil
 
 import pytest
 
+from neuro_sync.local import LocalPlatform
+
+from .api import Api
 from .processes import sh
 
 needs_bubblewrap = pytest.mark.skipif(
@@ -86,6 +89,17 @@ def test_a_secret_that_is_missing(api):
     assert "secret://local/{}/nothing".format(ORG) in job["history"]["description"]
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """The API of a platform that finds no bubblewrap."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path_factory.mktemp("path")))
+        with LocalPlatform() as platform:
+            api = Api(platform)
+            yield api
+            api.close()
+
+
 @pytest.mark.parametrize(
     ("fields", "what"),
     [
@@ -104,11 +118,11 @@ def test_a_secret_that_is_missing(api):
         ({"working_dir": "/no/such/directory"}, "/no/such/directory"),
     ],
 )
-def test_without_bubblewrap_it_is_refused(monkeypatch, tmp_path, own_platform, fields, what):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    _, api = own_platform()
-    error = api.error(api.post({"image": "x", "command": "true", **fields}), 400)
+def test_without_bubblewrap_it_is_refused(bare, fields, what):
+    error = bare.error(bare.post({"image": "x", "command": "true", **fields}), 400)
     assert what in error
     assert "'bwrap' is not installed" in error
-    # What needs no mount needs no bubblewrap.
-    assert api.run("/bin/pwd", working_dir="/")["status"] == "succeeded"
+
+
+def test_what_needs_no_mount_needs_no_bubblewrap(bare):
+    assert bare.run("/bin/pwd", working_dir="/")["status"] == "succeeded"

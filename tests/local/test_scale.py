@@ -11,7 +11,7 @@ from .api import Api
 from .processes import sh
 from .scale import NDJSON, Listing, fill, latencies
 
-COUNT = 20000
+COUNT = 8000
 
 
 @pytest.fixture(scope="module")
