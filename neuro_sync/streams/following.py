@@ -98,7 +98,9 @@ class LogFollower:
     def close(self) -> None:
         """End it, from any thread, at any time."""
         self._closed.set()
-        reader = self._reader
+        reader, errand = self._reader, self._errand
+        if errand is not None:
+            errand.call_off()
         if reader is not None:
             reader.close()
 

@@ -145,7 +145,8 @@ def _run(
     core.over = True
     if afterwards is not None and error is not None and not core.closed:
         try:
-            outcome = afterwards(error, opened)
+            with core.making:
+                outcome = afterwards(error, opened)
         except BaseException as failure:
             outcome = failure
     core.items.put(_End(error, outcome))
@@ -283,8 +284,12 @@ class Errand:
 
     def __init__(self, target: Callable[[], Any]) -> None:
         self._results: List[Any] = []
+        self._making = Making()
         threading.Thread(
-            target=_run_errand, args=(target, self._results), name="neuro_sync-errand", daemon=True
+            target=_run_errand,
+            args=(target, self._making, self._results),
+            name="neuro_sync-errand",
+            daemon=True,
         ).start()
 
     @property
@@ -296,11 +301,16 @@ class Errand:
         """What it returned, or None where it raised an error, which is then in the debug log."""
         return self._results[0]
 
+    def call_off(self) -> None:
+        """Nobody wants to know any more."""
+        self._making.call_off()
 
-def _run_errand(target: Callable[[], Any], results: List[Any]) -> None:
+
+def _run_errand(target: Callable[[], Any], making: Making, results: List[Any]) -> None:
     result = None
     try:
-        result = target()
+        with making:
+            result = target()
     except Exception as error:
         _log.debug("an errand failed: %s", error)
     finally:

@@ -12,6 +12,7 @@ import pytest
 from neuro_sync import JobStatus
 from neuro_sync.errors import ConnectionFailed, StreamClosed
 from neuro_sync.models.telemetry import JobTelemetry
+from neuro_sync.streams import following
 from neuro_sync.streams.forward import PortForward
 from neuro_sync.streams.listing import JobListing
 from neuro_sync.streams.log import LogStream
@@ -238,6 +239,37 @@ def test_a_connection_that_does_not_come_about_is_called_off(open_stream):
         user.join(10)
         assert user.error is None
         until(lambda: not stream_threads(""), 5)
+
+
+@pytest.mark.parametrize("why", ["a close frame", "silence"])
+def test_close_calls_off_the_question_for_the_job(why, monkeypatch):
+    """The log has stopped, and the server that knows the job does not answer."""
+    asked = threading.Event()
+    monkeypatch.setattr(following, "_SILENCE", 0.1)
+
+    def say_nothing(peer):
+        peer.request()
+        asked.set()
+        peer.sock.recv(1)
+
+    def break_off(peer):
+        if why == "a close frame":
+            peer.close(1000)
+        else:
+            peer.recv()
+
+    with raw_server.serve(say_nothing) as api, serve(break_off) as server:
+        http = HttpTransport(StaticToken("secret"))
+        log = LogStream(
+            lambda since, separator: dial(server.url), lambda: http.request("GET", api.url)
+        )
+        user = User(read_all, log)
+        assert asked.wait(30)
+        log.close()
+        user.join(10)
+        assert user.error is None
+        until(lambda: not stream_threads(""), 5)
+        http.close()
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
