@@ -40,28 +40,24 @@ class Sessions:
         session: "Optional[requests.Session]" = getattr(self._local, "session", None)
         now = time.monotonic()
         if session is None:
-            session = self._new_session()
-        elif fresh and now - self._local.used > _STALE:
+            session = self._take_over() or _new_session()
+            self._local.session = session
+            self._local.used = now - 2 * _STALE
+            with self._lock:
+                self._all.append((threading.current_thread(), session))
+        if fresh and now - self._local.used > _STALE:
             _close(session)
         self._local.used = now
         return session.get_adapter(url)
 
-    def _new_session(self) -> "requests.Session":
-        import requests
-
-        from .connections import Adapter
-
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, Adapter())
-        self._local.session = session
+    def _take_over(self) -> "Optional[requests.Session]":
+        """The session of a thread that has ended, with its connections: threads of streams live for one call."""
         with self._lock:
             ended = [entry for entry in self._all if not entry[0].is_alive()]
             self._all = [entry for entry in self._all if entry[0].is_alive()]
-            self._all.append((threading.current_thread(), session))
-        for _, old in ended:
+        for _, old in ended[1:]:
             _close(old)
-        return session
+        return ended[0][1] if ended else None
 
     def close(self) -> None:
         """Close the connections that rest, of all threads."""
@@ -70,6 +66,17 @@ class Sessions:
                 sessions = [session for _, session in self._all]
             for session in sessions:
                 _close(session)
+
+
+def _new_session() -> "requests.Session":
+    import requests
+
+    from .connections import Adapter
+
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter())
+    return session
 
 
 def _close(session: "requests.Session") -> None:

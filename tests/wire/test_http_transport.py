@@ -132,6 +132,28 @@ def test_each_thread_has_a_connection_of_its_own(connect):
         assert len(server.requests) == 12
 
 
+def in_a_thread(call, *args):
+    thread = threading.Thread(target=call, args=args)
+    thread.start()
+    thread.join(10)
+
+
+def test_a_thread_takes_over_the_connection_of_one_that_has_ended(connect):
+    with serve(answering()) as server:
+        transport = connect()
+        for _ in range(3):
+            in_a_thread(transport.request, "GET", server.url)
+        assert server.connections == 1
+
+
+def test_what_may_not_be_repeated_is_not_risked_on_a_connection_that_was_taken_over(connect):
+    with serve(answering()) as server:
+        transport = connect()
+        in_a_thread(transport.request, "GET", server.url)
+        in_a_thread(transport.request, "POST", server.url)
+        assert server.connections == 2
+
+
 def test_a_closed_transport_has_no_connections_and_can_be_used_again(connect):
     ended = threading.Event()
 
