@@ -38,6 +38,12 @@ class Api:
     def close(self):
         self._session.close()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
     def call(self, method, path, **options):
         options.setdefault("headers", self.headers)
         options.setdefault("timeout", TIMEOUT)
