@@ -25,11 +25,11 @@ print(job.status)
 
 
 @pytest.fixture
-def script(neuro_platform):
+def script(platform):
     started = []
 
     def script(command, output="hidden"):
-        words = [neuro_platform.api_url, str(neuro_platform.data_dir / "token"), command, output]
+        words = [platform.api_url, str(platform.data_dir / "token"), command, output]
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, *words],
             stdout=subprocess.PIPE,
@@ -89,21 +89,20 @@ def test_a_command_that_is_not_there_says_so(script):
 
 
 @pytest.mark.parametrize("output", ["shown", "hidden"])
-def test_ctrl_c_kills_the_job_first(script, neuro_platform, output):
-    with neuro_platform.client() as client:
-        process = script("sleep 600", output)
-        job = running(client.jobs)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        assert err.splitlines()[-1] == "KeyboardInterrupt"
-        assert process.returncode != 0
-        assert client.jobs.wait(job.id, timeout=30).status is JobStatus.CANCELLED
+def test_ctrl_c_kills_the_job_first(script, jobs, output):
+    process = script("sleep 600", output)
+    job = running(jobs)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert err.splitlines()[-1] == "KeyboardInterrupt"
+    assert process.returncode != 0
+    assert jobs.wait(job.id, timeout=30).status is JobStatus.CANCELLED
 
 
 def running(jobs):
     """The job of the script, once it runs."""
     while True:
-        with jobs.list(name="script") as found:
+        with jobs.list(name="script", statuses=JobStatus.active_items()) as found:
             job = next(found, None)
         if job is not None:
             return jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=30)

@@ -24,30 +24,23 @@ LIBRARIES = [
 
 
 @pytest.fixture
-def words(neuro_platform):
-    token_file = str(neuro_platform.data_dir / "token")
-    return [sys.executable, str(WAITS), neuro_platform.api_url, token_file]
+def words(platform, jobs):
+    yield [sys.executable, str(WAITS), platform.api_url, str(platform.data_dir / "token")]
+    for job in active(jobs):
+        jobs.kill(job.id)
 
 
-@pytest.fixture
-def jobs(neuro_platform):
-    with neuro_platform.client() as client:
-        yield client.jobs
-
-
-def end_one(jobs):
-    with jobs.list(statuses=JobStatus.active_items()) as active:
-        id = next(active).id
-    jobs.kill(id)
+def active(jobs):
+    """The jobs of the program that have not ended."""
+    return list(jobs.list(tags={"waits"}, statuses=JobStatus.active_items()))
 
 
 @pytest.mark.parametrize("missing", LIBRARIES)
 def test_waiting_for_a_job(words, jobs, missing):
     with Terminal([*words, "wait", *missing]) as shown:
         shown.until(" is running")
-        with jobs.list() as all_jobs:
-            for job in all_jobs:
-                jobs.kill(job.id)
+        for job in active(jobs):
+            jobs.kill(job.id)
         assert shown.until("the end").wait() == 0
         # The bar is gone.
         assert shown.text == "the end"
@@ -57,9 +50,10 @@ def test_waiting_for_a_job(words, jobs, missing):
 def test_waiting_for_many(words, jobs, missing):
     with Terminal([*words, "as_completed", *missing]) as shown:
         shown.until("waiting for jobs").until("0/2")
-        end_one(jobs)
+        first, second = active(jobs)
+        jobs.kill(first.id)
         shown.until("ended: cancelled").until("1/2")
-        end_one(jobs)
+        jobs.kill(second.id)
         assert shown.until("the end").wait() == 0
         assert shown.text.split() == "ended: cancelled ended: cancelled the end".split()
 

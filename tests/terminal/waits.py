@@ -31,7 +31,7 @@ def main(api_url, token_file, what):
         token = file.read()
     with neuro_sync.JobsClient(api_url, token) as jobs:
         start = {"image": "ubuntu", "preset_name": "cpu-small", "command": "sleep 600"}
-        started = [jobs.start(**start) for _ in range(2)]
+        started = [jobs.start(tags=["waits"], **start) for _ in range(2)]
         if what == "wait":
             jobs.wait(started[0].id, timeout=100)
         elif what == "as_completed":
