@@ -592,7 +592,7 @@ FULL = {
 }
 EMPTY = _objects(SERVER_SAYS_LITTLE, {"cpu": 0.5, "memory_bytes": 2**20, "timestamp": 1.5})
 NAMES = {
-    **{name: getattr(typing, name) for name in ("Mapping", "Optional", "Sequence")},
+    **{name: getattr(typing, name) for name in "Iterable Mapping Optional Sequence Set".split()},
     **{name: getattr(neuro_sync, name) for name in neuro_sync.__all__},
     "Decimal": Decimal,
     "URL": URL,
@@ -649,6 +649,19 @@ def _our_parameters(class_name, method):
     return {name: (p.kind, p.default) for name, p in found.items() if name != "self"}
 
 
+def _takes(wide, narrow):
+    """Whether all that is of the type ``narrow`` is of the type ``wide`` too."""
+    origin, other = getattr(wide, "__origin__", wide), getattr(narrow, "__origin__", narrow)
+    if other is typing.Union:
+        return all(_takes(wide, part) for part in narrow.__args__)
+    if origin is typing.Union:
+        return any(_takes(part, narrow) for part in wide.__args__)
+    if not issubclass(other, origin):
+        return False
+    pairs = zip(getattr(wide, "__args__", ()), getattr(narrow, "__args__", ()))
+    return all(_takes(*pair) for pair in pairs)
+
+
 def _is(value, annotation):
     """Whether a value is what an annotation says."""
     origin = getattr(annotation, "__origin__", None)
@@ -677,6 +690,18 @@ def test_a_method_takes_what_the_table_says(class_name, node):
     for name, expected in _parameters(node).items():
         assert name in ours, "{}.{}() has no {!r}".format(class_name, node.name, name)
         assert ours[name] == expected, name
+
+
+@pytest.mark.parametrize(("class_name", "node"), _methods(METHODS))
+def test_a_method_takes_and_gives_the_types_of_the_reference(class_name, node):
+    method = getattr(getattr(neuro_sync, class_name), node.name)
+    ours = typing.get_type_hints(method, localns=NAMES)
+    for argument in [*node.args.args, *node.args.kwonlyargs]:
+        if argument.annotation is not None:
+            theirs = _evaluated(argument.annotation)
+            assert _takes(ours[argument.arg], theirs), argument.arg
+    returns = _evaluated(node.returns)
+    assert _takes(type(None) if returns is None else returns, ours["return"])
 
 
 @pytest.mark.parametrize(("class_name", "node"), _methods(METHODS))
