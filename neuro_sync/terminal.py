@@ -17,12 +17,12 @@ from .screenmodes import ScreenModes
 if TYPE_CHECKING:
     from .streams.std import StdStream
 
-__all__ = ["DetachKeys", "interact", "require_terminal"]
+__all__ = ["NOT_RUN", "DetachKeys", "interact", "require_terminal"]
 
 # Ctrl-P Ctrl-Q, as docker has it.
 _FIRST, _SECOND = b"\x10", b"\x11"
 # What a shell says of a command that could not be run: there was nobody to tell why.
-_NOT_RUN = (126, 127)
+NOT_RUN = (126, 127)
 # How often the size of the terminal is looked at, in seconds. SIGWINCH would tell it too, but only in the
 # main thread, and only by taking the place of a handler that the program may have.
 _SIZE_CHECK = 0.25
@@ -121,7 +121,7 @@ class _OutputPump:
                 _write_all(self._fds.get(message.fileno, self._fds[1]), message.data)
         except StdStreamError as error:
             # Its exit code is the result.
-            if error.exit_code in _NOT_RUN:
+            if error.exit_code in NOT_RUN:
                 _write_all(self._fds[2], "{}\r\n".format(error).encode("utf-8", "replace"))
         except BaseException as error:
             self.error = error  # raised by interact(), in the caller's thread

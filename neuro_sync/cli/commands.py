@@ -7,9 +7,10 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
-from ..errors import NeuroError
+from ..errors import NeuroError, StdStreamError
 from ..jobs.outcome import outcome
 from ..models.jobs import JobStatus
+from ..terminal import NOT_RUN
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -74,7 +75,9 @@ def exec_(client: "Client", arguments: argparse.Namespace) -> Optional[int]:
     if sys.stdin.isatty() and sys.stdout.isatty():
         return client.jobs.interact(id, command)
     # Not a terminal: what comes on standard input is the input of the command.
-    data = None if sys.stdin.isatty() else sys.stdin.buffer.read()
+    data = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
+    if not data:
+        return _copy_output(client, id, command)
     result = client.jobs.exec_run(id, command, input=data)
     sys.stdout.buffer.write(result.stdout)
     sys.stdout.flush()
@@ -147,6 +150,20 @@ def _running(client: "Client", job: str) -> str:
     if found.status.is_pending:
         print("waiting for {} to start".format(job), file=sys.stderr)
     return client.jobs.wait(found.id, statuses={JobStatus.RUNNING}).id
+
+
+def _copy_output(client: "Client", id: str, command: str) -> Optional[int]:
+    """Show what a command writes as it comes; returns its exit code."""
+    with client.jobs.exec(id, command, stdout=True, stderr=True) as stream:
+        try:
+            for message in stream:
+                target = sys.stderr if message.fileno == 2 else sys.stdout
+                target.buffer.write(message.data)
+                target.buffer.flush()
+        except StdStreamError as error:
+            if error.exit_code in NOT_RUN:
+                print(error, file=sys.stderr)
+        return stream.exit_code
 
 
 def _copy_log(client: "Client", id: str, timestamps: bool = False) -> None:

@@ -102,6 +102,17 @@ class TestExec:
     def test_standard_input_is_the_input_of_the_command(self, cli, running):
         assert cli("exec", running.id, "sort", stdin=b"b\na\n").out == "a\nb\n"
 
+    def test_output_comes_as_it_is_written(self, program, running):
+        process = program("exec", running.id, "--", "sh", "-c", "echo ready; sleep 600")
+        assert process.stdout.readline() == "ready\n"
+        code, (_, err) = interrupt(process)
+        assert (code, err) == (130, "")
+
+    def test_a_command_that_cannot_be_run(self, cli, running):
+        ran = cli("exec", running.id, "no-such-program")
+        assert ran.code == 127
+        assert "no-such-program" in ran.err
+
     def test_a_job_that_is_to_begin_is_waited_for(self, cli, start, jobs):
         job = start("sleep 600")
         assert cli("exec", job.id, "echo", "hello").out == "hello\n"
