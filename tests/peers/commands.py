@@ -16,7 +16,7 @@ from .environments import peer_python
 __all__ = ["CLIS", "TIMEOUT", "Cli", "until"]
 
 TIMEOUT = 60
-CLIS = {"apolo": "apolo-26.9.0", "neuro": "neuro-cli-25.5.0"}
+CLIS = {"apolo": "apolo-26.9.0", "neuro": "neuro-25.5.0"}
 # Goes where the page sends it, as a browser of a person who is logged in there does.
 _BROWSER = """#!{}
 import sys, urllib.request

@@ -1,7 +1,5 @@
 """The peers, each started once."""
 
-import os
-
 import pytest
 
 from .commands import Cli
@@ -10,11 +8,6 @@ from .harness import Both
 from .recorder import Recorder
 
 _COUNTS = {}
-
-
-def pytest_configure(config):
-    # The peers say much on their own.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
 
 
 def _both(name, peer):

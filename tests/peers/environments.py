@@ -31,12 +31,7 @@ PEERS = {
         Peer("apolo-26.9.0", ("apolo-sdk==26.9.0", "apolo-cli==26.9.0"), ("3.11", "3.12", "3.10")),
         Peer(
             "neuro-25.5.0",
-            ("neuro-sdk==25.5.0", "neuro-config-client==25.2.0"),
-            ("3.11", "3.10", "3.12"),
-        ),
-        Peer(
-            "neuro-cli-25.5.0",
-            ("neuro-cli==25.5.0", "neuro-sdk==25.5.0", "neuro-config-client==25.2.0"),
+            ("neuro-sdk==25.5.0", "neuro-cli==25.5.0", "neuro-config-client==25.2.0"),
             ("3.11", "3.10", "3.12"),
         ),
         Peer(

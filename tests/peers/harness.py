@@ -39,6 +39,8 @@ class Both:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # What a peer says of its own dependencies is not for us.
+            env=dict(os.environ, PYTHONWARNINGS="ignore"),
         )
         self.ours = JobsClient(
             api_url, token, timeout=Timeout(5, 20), retry=RetryPolicy(attempts=1)
