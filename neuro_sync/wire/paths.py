@@ -17,7 +17,8 @@ def path_segment(text: str, what: str = "job id") -> str:
         ValueError: it is empty, too long, ``.`` or ``..``, or has a CR, LF or NUL in it.
     """
     if not isinstance(text, str):
-        raise TypeError("{} must be a str, not {}".format(what, type(text).__name__))
+        hint = ": take its .id" if hasattr(text, "id") else ""
+        raise TypeError("{} must be a str, not {}{}".format(what, type(text).__name__, hint))
     if not text:
         raise ValueError("{} is empty".format(what))
     if len(text) > _LONGEST:

@@ -1,5 +1,7 @@
 """What is easily written wrong is said at once, in words that help, and nothing is sent."""
 
+from types import SimpleNamespace
+
 import pytest
 
 START = {"image": "ubuntu", "preset_name": "cpu-small"}
@@ -11,6 +13,7 @@ MISTAKES = [
     (lambda jobs: jobs.start(secret_files="secret:k:/k", **START), ValueError, "several"),
     (lambda jobs: jobs.start(disk_volumes="disk:d:/d", **START), ValueError, "several"),
     (lambda jobs: jobs.start(tags="one", **START), ValueError, r"\['one'\]"),
+    (lambda jobs: jobs.wait(SimpleNamespace(id="job-1")), TypeError, "job id .*take its .id"),
     (lambda jobs: jobs.exec_run("job-1", ["ls"]), TypeError, "command .*shlex.quote"),
     (lambda jobs: jobs.exec_run("job-1", "cat", input="text"), TypeError, r"encode\(\)"),
     (lambda jobs: jobs.start_and_wait(output="log.txt", **START), TypeError, "file or a callable"),
