@@ -160,7 +160,7 @@ def test_get_capacity(jobs):
 
 def test_monitor(jobs, start):
     job = start(sh("echo one; sleep 0.1; echo two >&2; printf three"))
-    with jobs.monitor(job.id) as log:
+    with jobs.monitor(job.id, separator="") as log:
         assert list(log.lines()) == ["one", "two", "three"]
         assert log.job.status is JobStatus.SUCCEEDED
     assert b"".join(jobs.monitor(job.id)) == jobs.monitor(job.id).read()
@@ -169,17 +169,17 @@ def test_monitor(jobs, start):
 
 
 def test_monitor_goes_on_behind_a_cursor(jobs, chatty):
-    with jobs.monitor(chatty.id) as log:
+    with jobs.monitor(chatty.id, separator="") as log:
         lines = log.lines()
         first = [next(lines) for _ in range(3)]
         cursor = log.cursor
-    with jobs.monitor(chatty.id, after=cursor) as log:
+    with jobs.monitor(chatty.id, after=cursor, separator="") as log:
         assert int(next(log.lines()).split()[1]) == int(first[-1].split()[1]) + 1
 
 
 def test_monitor_since(jobs, chatty):
     since = datetime.now(timezone.utc)
-    with jobs.monitor(chatty.id, since=since, timestamps=True) as log:
+    with jobs.monitor(chatty.id, since=since, timestamps=True, separator="") as log:
         stamp = next(log.lines()).split()[0]
     # A server knows whole seconds in the live part.
     assert stamp >= since.strftime("%Y-%m-%dT%H:%M:%S")
@@ -355,7 +355,7 @@ def test_a_job_may_work_with_other_jobs(jobs, start):
         "    print(job.status.value)\n"
     )
     job = start(python(inner), pass_config=True)
-    assert jobs.monitor(job.id).read() == b"b'from within\\n'\nsucceeded\n"
+    assert jobs.monitor(job.id, separator="").read() == b"b'from within\\n'\nsucceeded\n"
     assert jobs.wait(job.id, timeout=30).history.exit_code == 0
 
 

@@ -378,7 +378,7 @@ def test_a_log_is_followed_to_its_end_after_the_platform_came_back(own_platform,
     job_id = api.start(sh("echo one; echo two; exec sleep 600"))["id"]
     api.wait_running(job_id)
     with platform.client() as client:
-        with client.jobs.monitor(job_id) as log:
+        with client.jobs.monitor(job_id, separator="") as log:
             lines = log.lines()
             assert [next(lines), next(lines)] == ["one", "two"]
             platform.close()

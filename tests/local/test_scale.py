@@ -69,7 +69,7 @@ def test_fifty_logs_are_followed_at_once(own_platform):
     logs = {}
 
     def follow(jobs, number, job_id):
-        with jobs.monitor(job_id) as log:
+        with jobs.monitor(job_id, separator="") as log:
             logs[number] = list(log.lines())
 
     with platform.client() as client:
@@ -91,7 +91,7 @@ def test_fifty_follow_one_log(own_platform):
     logs = []
 
     def follow(jobs, job_id):
-        with jobs.monitor(job_id) as log:
+        with jobs.monitor(job_id, separator="") as log:
             logs.append(b"".join(log))
 
     with platform.client() as client:
