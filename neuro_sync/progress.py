@@ -74,7 +74,7 @@ def _stderr_console() -> Any:
 
 
 def _maker() -> Optional[Callable[[str], Any]]:
-    """Makes a bar of a unit; None where nobody would see one."""
+    """What makes a bar of a unit, or None after all; None where nobody would see one."""
     stream = sys.stderr
     if stream is None or not stream.isatty():
         return None
@@ -87,11 +87,19 @@ def _maker() -> Optional[Callable[[str], Any]]:
     except ImportError:
         pass  # rich will do
     try:
-        from rich import progress
-
-        return lambda unit: _RichBar(progress, unit)
+        from rich import errors, progress
     except ImportError:
         return None
+
+    def make(unit: str) -> Any:
+        try:
+            return _RichBar(progress, unit)
+        except errors.LiveError:
+            return (
+                None  # the caller shows something with rich, and this version of it allows one only
+            )
+
+    return make
 
 
 class WaitBar:
@@ -136,8 +144,8 @@ def wait_bar() -> Any:
 class SaveBar:
     """Shows how far the push of an image is."""
 
-    def __init__(self, make: Callable[[str], Any]) -> None:
-        self._bar = make("B")
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
         self._layers: Dict[str, int] = {}
         self._totals: Dict[str, int] = {}
 
@@ -163,4 +171,5 @@ class SaveBar:
 def save_bar() -> Optional[SaveBar]:
     """A bar for ``save``, or None."""
     make = _maker()
-    return None if make is None else SaveBar(make)
+    bar = None if make is None else make("B")
+    return None if bar is None else SaveBar(bar)

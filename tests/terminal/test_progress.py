@@ -46,6 +46,15 @@ def test_waiting_for_a_job(words, jobs, missing):
         assert shown.text == "the end"
 
 
+@pytest.mark.skipif(find_spec("rich") is None, reason="not installed")
+def test_a_program_may_show_something_of_its_own_meanwhile(words, jobs):
+    with Terminal([*words, "within", "tqdm"]) as shown:
+        shown.until("its own")
+        for job in active(jobs):
+            jobs.kill(job.id)
+        assert shown.until("the end").wait() == 0
+
+
 @pytest.mark.parametrize("missing", LIBRARIES)
 def test_waiting_for_many(words, jobs, missing):
     with Terminal([*words, "as_completed", *missing]) as shown:

@@ -34,6 +34,13 @@ def main(api_url, token_file, what):
         started = [jobs.start(tags=["waits"], **start) for _ in range(2)]
         if what == "wait":
             jobs.wait(started[0].id, timeout=100)
+        elif what == "within":
+            # With a display of its own: some versions of rich allow one at a time, some more.
+            from rich.progress import Progress
+
+            with Progress() as own:
+                own.add_task("its own")
+                jobs.wait(started[0].id, timeout=100)
         elif what == "as_completed":
             for job in jobs.as_completed(started, timeout=100):
                 print("ended:", job.status, flush=True)
