@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 if TYPE_CHECKING:
     from .jobs.saving import ImageCommitFinished, ImageCommitStarted, ImageProgressStep
@@ -73,47 +73,43 @@ def _stderr_console() -> Any:
     return Console(stderr=True)
 
 
-def _maker() -> Optional[Callable[[str], Any]]:
-    """What makes a bar of a unit, or None after all; None where nobody would see one."""
+def _somebody_is_looking() -> bool:
+    # Of many threads that wait each would have its bar, and there is one terminal only.
     stream = sys.stderr
-    if stream is None or not stream.isatty():
-        return None
-    if threading.current_thread() is not threading.main_thread():
-        return None  # there may be many of them, and only one terminal
+    main = threading.current_thread() is threading.main_thread()
+    return main and stream is not None and stream.isatty()
+
+
+def _make_bar(unit: str) -> Any:
+    """A bar of whichever library is installed, or None."""
     try:
         from tqdm import tqdm
 
-        return lambda unit: _TqdmBar(tqdm, unit)
+        return _TqdmBar(tqdm, unit)
     except ImportError:
         pass  # rich will do
     try:
         from rich import errors, progress
     except ImportError:
         return None
-
-    def make(unit: str) -> Any:
-        try:
-            return _RichBar(progress, unit)
-        except errors.LiveError:
-            return (
-                None  # the caller shows something with rich, and this version of it allows one only
-            )
-
-    return make
+    try:
+        return _RichBar(progress, unit)
+    except errors.LiveError:
+        # The caller shows something with rich, and this version of it allows one display at a time.
+        return None
 
 
 class WaitBar:
     """Shows that a wait goes on, once it is a long one."""
 
-    def __init__(self, make: Callable[[str], Any]) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._due = time.monotonic() + _LONG
         self._bar: Any = None
 
     def show(self, text: str, done: int = 0, total: Optional[int] = None) -> None:
         """Tell the news."""
         if self._bar is None and time.monotonic() >= self._due:
-            self._bar = self._make("job")
+            self._bar = _make_bar("job")
         if self._bar is not None:
             self._bar.show(text, done, total)
 
@@ -137,8 +133,7 @@ class _NoBar:
 
 def wait_bar() -> Any:
     """A bar for waiting, or what does nothing."""
-    make = _maker()
-    return _NoBar() if make is None else WaitBar(make)
+    return WaitBar() if _somebody_is_looking() else _NoBar()
 
 
 class SaveBar:
@@ -170,6 +165,5 @@ class SaveBar:
 
 def save_bar() -> Optional[SaveBar]:
     """A bar for ``save``, or None."""
-    make = _maker()
-    bar = None if make is None else make("B")
+    bar = _make_bar("B") if _somebody_is_looking() else None
     return None if bar is None else SaveBar(bar)
