@@ -185,7 +185,7 @@ def test_a_refusal_whose_body_does_not_come_is_told_by_its_status(dial):
 
     with serve(half) as server:
         with pytest.raises(ResourceNotFound, match="half of"):
-            dial(server.url, timeout=Timeout(0.1, 0.1), attempts=1)
+            dial(server.url, timeout=Timeout(0.5, 0.5), attempts=1)
         done.set()
 
 
