@@ -106,7 +106,7 @@ class Calls(JobsBase):
             tty: give the job a terminal.
             shm: mount ``/dev/shm`` with more than the least.
             name: a name that no other active job of the project has.
-            tags: tags to find the job by, 16 at most.
+            tags: tags to find the job by, 16 at most, 15 with a key.
             description: a text about the job.
             pass_config: log the job in as you: ``neuro_sync.get()`` works inside.
             wait_for_jobs_quota: wait in the queue where the number of running jobs is exhausted.
