@@ -16,7 +16,9 @@ _LONG = 2.0
 
 class _TqdmBar:
     def __init__(self, tqdm: Any, unit: str) -> None:
-        self._bar = tqdm(unit=unit, unit_scale=unit == "B", leave=False, dynamic_ncols=True)
+        # Without tqdm's thread, which looks after bars that get no news, and stays when they are gone.
+        kind = type("_Bar", (tqdm,), {"monitor_interval": 0})
+        self._bar = kind(unit=unit, unit_scale=unit == "B", leave=False, dynamic_ncols=True)
 
     def show(self, text: str, done: int, total: Optional[int]) -> None:
         self._bar.set_description(text, refresh=False)

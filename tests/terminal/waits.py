@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 
 import responses
 
@@ -54,6 +55,8 @@ def main(api_url, token_file, what):
                 server.add("POST", url, body=answer, content_type="application/x-ndjson")
                 jobs.save(started[0].id, "image:mine:v1")
             print("saved", flush=True)
+    threads = threading.enumerate()
+    assert threads == [threading.main_thread()], threads
     print("the end", flush=True)
 
 
