@@ -19,6 +19,7 @@
     ├── OutcomeUnknown                  sent, and no answer: it may have happened
     ├── ProtocolError                   the peer does not speak the protocol
     │   └── NDJSONError                 a listing failed half-way (also a ValueError)
+    ├── ConcurrentRead                  two threads read one stream (also a RuntimeError)
     ├── StreamClosed                    written after the end (also a BrokenPipeError)
     ├── StdStreamError                  a command ended with .exit_code
     ├── ExecTimeout                     a command did not end in time (also a TimeoutError)
@@ -41,6 +42,7 @@ __all__ = [
     "AuthorizationError",
     "BadGateway",
     "ClientError",
+    "ConcurrentRead",
     "ConfigError",
     "Conflict",
     "ConnectionFailed",
@@ -217,6 +219,10 @@ class ProtocolError(NeuroError):
 
 class NDJSONError(ProtocolError, ValueError):
     """A listing ended in the middle with an error of the server."""
+
+
+class ConcurrentRead(NeuroError, RuntimeError):
+    """Two threads read one stream at the same moment: each would get some of the data."""
 
 
 class StreamClosed(NeuroError, BrokenPipeError):

@@ -432,6 +432,7 @@ ERRORS = {
     "Conflict": ("NeuroError", ""),
     "JobNotFound": ("ResourceNotFound IllegalArgumentError", "payload"),
     "OutcomeUnknown": ("NeuroError", ""),
+    "ConcurrentRead": ("NeuroError RuntimeError", ""),
     "StreamClosed": ("NeuroError BrokenPipeError", ""),
     "ProtocolError": ("NeuroError", ""),
     "JobWaitTimeout": ("NeuroError TimeoutError", "job"),

@@ -14,13 +14,13 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Type, Union
 
-from ..errors import NeuroError, StreamClosed
+from ..errors import ConcurrentRead, StreamClosed
 from ..transport.calloff import Making
 
 if TYPE_CHECKING:
     from ..transport.ws import WsConnection
 
-__all__ = ["ConcurrentRead", "Errand", "OneReader", "Reader", "close_text"]
+__all__ = ["Errand", "OneReader", "Reader", "close_text"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,10 +30,6 @@ _FRAME_COST = 64
 # While the queue is full nothing is read: the server must hear from us in another way.
 _KEEPALIVE = 10.0
 _JOIN = 0.4
-
-
-class ConcurrentRead(NeuroError, RuntimeError):
-    """Two threads read one stream at the same moment: each would get some of the data."""
 
 
 class OneReader:

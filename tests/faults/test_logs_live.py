@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from neuro_sync import ConnectionFailed, JobRestartPolicy, JobStatus, LogGap, NeuroError
+from neuro_sync.errors import ConcurrentRead
 from neuro_sync.streams.log import LogStream
-from neuro_sync.streams.reader import ConcurrentRead
 from neuro_sync.streams.retrying import ReconnectPolicy
 
 from ..wire.stream_server import dial, serve

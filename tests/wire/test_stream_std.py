@@ -5,9 +5,14 @@ import time
 
 import pytest
 
-from neuro_sync.errors import ConnectionFailed, ProtocolError, StdStreamError, StreamClosed
+from neuro_sync.errors import (
+    ConcurrentRead,
+    ConnectionFailed,
+    ProtocolError,
+    StdStreamError,
+    StreamClosed,
+)
 from neuro_sync.models.messages import Message
-from neuro_sync.streams.reader import ConcurrentRead
 from neuro_sync.streams.std import StdStream
 from neuro_sync.wire import channels
 
