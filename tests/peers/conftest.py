@@ -4,10 +4,19 @@ import pytest
 
 from .commands import Cli
 from .config import config_payload, make_token
+from .environments import prepare
 from .harness import Both
 from .recorder import Recorder
 
 _COUNTS = {}
+
+
+def pytest_collection_finish(session):
+    """Make the environments before the first test, which may not have the time."""
+    if session.config.option.collectonly:
+        return
+    if any("peers/" in item.nodeid for item in session.items):
+        prepare()
 
 
 def _both(name, peer):

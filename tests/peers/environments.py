@@ -1,7 +1,8 @@
 """The platform's own SDKs and CLIs, each in a virtual environment of its own that is made once.
 
 They are kept in ``$NEURO_SYNC_PEERS``, by default ``~/.cache/neuro_sync-peers``. A peer needs the packages of its
-own month: newer ones have dropped what it imports.
+own month: newer ones have dropped what it imports. ``python -m tests.peers.environments`` makes them all, and
+fails where one can't be made.
 """
 
 import hashlib
@@ -9,12 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import pytest
 
-__all__ = ["PEERS", "Peer", "peer_python"]
+__all__ = ["PEERS", "Peer", "peer_python", "prepare"]
 
 
 class Peer(NamedTuple):
@@ -47,40 +49,64 @@ PEERS = {
 }
 
 
-def peer_python(name: str) -> str:
-    """The interpreter of a peer's environment, which is made where it is not there yet.
+class _Made(NamedTuple):
+    """The interpreter of an environment, or why there is none."""
 
-    The test is skipped where this machine has no Python for it.
+    python: Optional[str] = None
+    problem: str = ""
+
+
+_made: Dict[str, _Made] = {}
+
+
+def peer_python(name: str) -> str:
+    """The interpreter of a peer's environment; the test is skipped where that can't be made."""
+    if name not in _made:
+        _made[name] = _make(PEERS[name])
+    python, problem = _made[name]
+    if python is None:
+        pytest.skip(problem)
+    return str(python)
+
+
+def prepare() -> List[str]:
+    """Make the environments that are not there yet, all at once; returns what went wrong.
+
+    It may take longer than a test has time.
     """
-    peer = PEERS[name]
+    with ThreadPoolExecutor(len(PEERS)) as pool:
+        _made.update(zip(PEERS, pool.map(_make, PEERS.values())))
+    return [made.problem for made in _made.values() if made.problem]
+
+
+def _make(peer: Peer) -> _Made:
     python = _interpreter(peer)
+    if python is None:
+        versions = ", ".join(peer.pythons)
+        return _Made(problem="{} needs one of Python {}".format(peer.name, versions))
     key = hashlib.sha256(repr((peer, python)).encode()).hexdigest()[:12]
-    home = _home() / "{}-{}".format(name, key)
-    executable = home / "bin" / "python"
-    if not (home / "complete").is_file() or not _runs(str(executable)):
+    home = _home() / "{}-{}".format(peer.name, key)
+    executable = str(home / "bin" / "python")
+    if not (home / "complete").is_file() or not _runs(executable):
         shutil.rmtree(str(home), ignore_errors=True)
         subprocess.check_call([python, "-m", "venv", str(home)])
-        pip = [str(executable), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         done = subprocess.run(
             [*pip, *peer.requirements], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         if done.returncode != 0:
-            raise RuntimeError(done.stdout.decode(errors="replace"))
+            said = done.stdout.decode(errors="replace").strip()
+            return _Made(problem="{} can't be installed: {}".format(peer.name, said))
         (home / "complete").touch()
-    return str(executable)
+    return _Made(executable)
 
 
 def _home() -> Path:
     return Path(os.environ.get("NEURO_SYNC_PEERS") or "~/.cache/neuro_sync-peers").expanduser()
 
 
-def _interpreter(peer: Peer) -> str:
-    for version in peer.pythons:
-        found = _find(version)
-        if found is not None:
-            return found
-    pytest.skip("{} needs one of Python {}".format(peer.name, ", ".join(peer.pythons)))
-    raise AssertionError("unreachable")
+def _interpreter(peer: Peer) -> Optional[str]:
+    return next(filter(None, map(_find, peer.pythons)), None)
 
 
 def _find(version: str) -> Optional[str]:
@@ -100,3 +126,7 @@ def _runs(python: str) -> bool:
         return subprocess.call([python, "-c", ""], stderr=subprocess.DEVNULL) == 0
     except OSError:
         return False
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(prepare()) or None)
