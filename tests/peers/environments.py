@@ -95,8 +95,8 @@ def _make(peer: Peer) -> _Made:
             [*pip, *peer.requirements], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         if done.returncode != 0:
-            said = done.stdout.decode(errors="replace").strip()
-            return _Made(problem="{} can't be installed: {}".format(peer.name, said))
+            said = done.stdout.decode(errors="replace").strip().splitlines()
+            return _Made(problem="{} can't be installed: {}".format(peer.name, "".join(said[-1:])))
         (home / "complete").touch()
     return _Made(executable)
 
