@@ -127,7 +127,7 @@ class Running(Waiting, StreamingCalls, Calls):
         ::
 
             jobs.start_and_wait(
-                image="ubuntu", preset_name="cpu-small", command="make test",
+                image="ubuntu", preset_name="cpu-small", command="uname -a",
                 output=sys.stdout, check=True,
             )
 
