@@ -38,6 +38,9 @@ class Row(NamedTuple):
         """So far below what it has to be, or was, that it can't be noise."""
         return not self.note and self.ratio < self.floor
 
+    def better(self, other):
+        return self if self.note or self.ratio >= other.ratio else other
+
     @property
     def floor(self):
         return GUARD * min(self.scenario.target, self.scenario.reached)

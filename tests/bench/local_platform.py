@@ -3,6 +3,7 @@
 ``python -m tests.bench.local_platform``
 """
 
+import argparse
 import http.client
 import json
 import sqlite3
@@ -15,8 +16,9 @@ from urllib.parse import urlsplit
 from neuro_sync import JobStatus
 from neuro_sync.local import LocalPlatform
 
-from .report import machine, number
+from .report import machine, number, table, write_csv
 
+_HEADER = ["what", "unit", "measured", "at least"]
 _ROUNDS = 5
 _JOBS = 100000
 _MIB = 2**20
@@ -34,8 +36,10 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 
 def main():
-    print("The local platform, on {}.\n".format(machine()))
-    print("| what | unit | measured | at least |\n|--|--|--:|--:|")
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.local_platform")
+    parser.add_argument("--write", metavar="DIRECTORY", help="write the table as a CSV file, too")
+    arguments = parser.parse_args()
+    rows = []
     with tempfile.TemporaryDirectory() as directory:
         make_jobs(directory)
         with LocalPlatform(directory) as platform, platform.client() as client:
@@ -44,8 +48,11 @@ def main():
                 ("a log in lines of 1 KiB, stamped", "MiB/s", 200, log),
                 ("a forward, down", "MiB/s", 300, forward),
             ):
-                value = number(median(measure(platform, client.jobs)))
-                print("| {} | {} | {} | {:,} |".format(name, unit, value, target), flush=True)
+                value = median(measure(platform, client.jobs))
+                rows.append([name, unit, number(value), number(target)])
+    print("The local platform, on {}.\n\n{}".format(machine(), table(_HEADER, rows)))
+    if arguments.write:
+        write_csv(_HEADER, rows, Path(arguments.write) / "local.csv")
 
 
 def make_jobs(directory):

@@ -5,9 +5,9 @@ import os
 import platform
 from statistics import median
 
-__all__ = ["heading", "machine", "markdown", "number", "write_csv"]
+__all__ = ["HEADER", "comparison", "heading", "machine", "number", "table", "write_csv"]
 
-_HEADER = ["scenario", "unit", "ours", "async SDK", "ratio", "at least", ""]
+HEADER = ["scenario", "unit", "ours", "async SDK", "ratio", "at least", ""]
 
 
 def machine():
@@ -31,15 +31,21 @@ def heading(peer):
     return "neuro_sync against {}, on {}.".format(peer, machine())
 
 
-def markdown(rows):
-    lines = ["| {} |".format(" | ".join(_HEADER)), "|--|--|--:|--:|--:|--:|--|"]
-    return "\n".join([*lines, *("| {} |".format(" | ".join(_cells(row))) for row in rows)])
+def comparison(rows):
+    """The cells of the rows of a comparison, for a table under ``HEADER``."""
+    return [_cells(row) for row in rows]
 
 
-def write_csv(rows, path):
+def table(header, rows):
+    """A table in Markdown."""
+    lines = [header, ["--"] * len(header), *rows]
+    return "\n".join("| {} |".format(" | ".join(cells)) for cells in lines)
+
+
+def write_csv(header, rows, path):
     """The same for the documentation."""
     with open(str(path), "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([_HEADER, *map(_cells, rows)])
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
 def _cells(row):
