@@ -6,9 +6,11 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -61,11 +63,18 @@ class TestLogin:
         cli = Cli(name, tmp_path)
         cli("config", "login", platform.api_url)
         cli("config", "switch-project", "user")
-        with neuro_sync.get(path=tmp_path / ".apolo") as client:
+        path = tmp_path / ".apolo"
+        with closing(sqlite3.connect(str(path / "db"))) as db, db:
+            (old,) = db.execute("SELECT token FROM main").fetchone()
+            db.execute("UPDATE main SET expiration_time = 1")  # the time passes
+        with neuro_sync.get(path=path) as client:
             assert client.username == "user"
             assert client.config.project_name == "user"
             client.config.switch_project("local-project")
+            token = client.config.token()
+        assert token != old
         assert "local-project" in cli("config", "show")
+        assert cli("config", "show-token").strip() == token
         cli("config", "logout")
         assert not (tmp_path / ".apolo" / "db").exists()
 

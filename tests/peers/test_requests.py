@@ -8,260 +8,27 @@ from hypothesis import strategies as st
 
 from neuro_sync import JobsClient
 
-UBUNTU = {"$image": "ubuntu:22.04"}
-START = {"image": UBUNTU, "preset_name": "cpu-small"}
-CONTAINER = {
-    "$": "Container",
-    "image": UBUNTU,
-    "resources": {"$": "Resources", "memory": 2**30, "cpu": 1.0},
-}
-VOLUME = {
-    "$": "Volume",
-    "storage_uri": {"$url": "storage:data"},
-    "container_path": "/data",
-    "read_only": True,
-}
-DISK = {"$": "DiskVolume", "disk_uri": {"$url": "disk:d1"}, "container_path": "/disk"}
-SECRET = {"$": "SecretFile", "secret_uri": {"$url": "secret:key"}, "container_path": "/key"}
-
-
-def _start(**arguments):
-    return {"method": "start", "arguments": {**START, **arguments}}
-
-
-def _run(**arguments):
-    return {"method": "run", "arguments": {"container": CONTAINER, **arguments}}
-
-
-def _run_container(**changes):
-    return _run(container={**CONTAINER, **changes})
-
-
-def _list(**arguments):
-    return {"method": "list", "arguments": arguments}
-
-
-def _status(*names):
-    return [{"$enum": "JobStatus", "member": name} for name in names]
-
-
-def _job(method, **arguments):
-    return {"method": method, "arguments": {"id": "job-1", **arguments}}
-
-
-PARAMETERS = {
-    "cluster_name": ["second"],
-    "org_name": ["other"],
-    "project_name": ["zoo"],
-    "entrypoint": ["/bin/sh", "a 'b c'"],
-    "command": ["sleep 5", "sh -c 'echo \"$X\"'", ""],
-    "working_dir": ["/tmp"],
-    "http": [
-        {"$": "HTTPPort", "port": 80},
-        {"$": "HTTPPort", "port": 0, "requires_auth": False},
-    ],
-    "env": [{"A": "b", "EMPTY": ""}, {"U": "\u00e9\u4e2d\U0001f600"}, {}],
-    "volumes": [
-        [VOLUME],
-        [{**VOLUME, "read_only": False}],
-        [{**VOLUME, "storage_uri": {"$url": "storage://default/acme/zoo/a%20b"}}],
-        [{**VOLUME, "storage_uri": {"$url": "storage:/zoo/x"}}],
-        [{**VOLUME, "storage_uri": {"$url": "storage:"}}],
-        [{**VOLUME, "storage_uri": {"$url": "storage:a/../b/"}}],
-        [],
-    ],
-    "secret_env": [{"K": {"$url": "secret:key"}}, {"K": {"$url": "secret:/zoo/key"}}],
-    "secret_files": [[SECRET]],
-    "disk_volumes": [[DISK], [{**DISK, "read_only": True}]],
-    "tty": [True],
-    "shm": [True],
-    "name": ["my-job"],
-    "tags": [["b", "a", "b"], []],
-    "description": ["text \u00e9", ""],
-    "pass_config": [True],
-    "wait_for_jobs_quota": [True],
-    "schedule_timeout": [30.0, 1.5],
-    "restart_policy": [
-        {"$enum": "JobRestartPolicy", "member": "ON_FAILURE"},
-        {"$enum": "JobRestartPolicy", "member": "ALWAYS"},
-        {"$enum": "JobRestartPolicy", "member": "NEVER"},
-    ],
-    "life_span": [60.0, 119.9, 86400],
-    "privileged": [True],
-    "priority": [
-        {"$enum": "JobPriority", "member": "LOW"},
-        {"$enum": "JobPriority", "member": "NORMAL"},
-        {"$enum": "JobPriority", "member": "HIGH"},
-    ],
-    "energy_schedule_name": ["default"],
-    "image": [
-        {"$image": text}
-        for text in (
-            "ubuntu",
-            "ghcr.io/acme/serve:2",
-            "image:mine",
-            "image:mine/deeper:v1",
-            "image:/zoo/mine:v1",
-            "image://default/acme/zoo/mine",
-            "image://second/zoo/mine:1",
-            "registry.default.example/acme/vision/mine:v1",
-            "r2.example:5000/acme/vision/mine",
-        )
-    ],
-}
-_OF_RUN = (
-    "name tags description pass_config wait_for_jobs_quota schedule_timeout restart_policy life_span "
-    "org_name priority project_name"
-).split()
-_OF_CONTAINER = (
-    "entrypoint command working_dir http env volumes secret_env secret_files disk_volumes tty image"
-).split()
-RESOURCES = [
-    {"nvidia_gpu": 1},
-    {"nvidia_gpu": 2, "nvidia_gpu_model": "nvidia-a100"},
-    {"amd_gpu": 1, "amd_gpu_model": "mi"},
-    {"intel_gpu": 1},
-    {"nvidia_gpu": 0},
-    {"shm": False},
-    {"tpu_type": "v2-8", "tpu_software_version": "1.14"},
-]
-MOMENT = {"$time": "2026-01-02T03:04:05.000600+00:00"}
-EAST = {"$time": "2026-01-02T03:04:05+03:00"}
-NAIVE = {"$time": "2026-01-02T03:04:05.500000"}
-
-CASES = [_start(), _run()]
-CASES += [_start(**{name: value}) for name, values in PARAMETERS.items() for value in values]
-CASES += [_run(**{name: value}) for name in _OF_RUN for value in PARAMETERS[name]]
-CASES += [_run(scheduler_enabled=True)]
-CASES += [_run_container(**{name: value}) for name in _OF_CONTAINER for value in PARAMETERS[name]]
-CASES += [
-    _run_container(resources={**CONTAINER["resources"], **resources}) for resources in RESOURCES
-]
-CASES += [
-    _list(),
-    _list(statuses=_status("RUNNING")),
-    _list(statuses=_status("PENDING", "SUSPENDED", "FAILED", "CANCELLED", "SUCCEEDED")),
-    _list(name="my-job"),
-    _list(name=""),
-    _list(tags=["a", "b&c"]),
-    _list(owners=["alice", "bob/service-accounts/ci"]),
-    _list(since=MOMENT),
-    _list(until=MOMENT),
-    _list(since=EAST, until=EAST),
-    _list(since=NAIVE),
-    _list(reverse=True),
-    _list(limit=5),
-    _list(cluster_name="second"),
-    _list(org_names=["other", "acme"]),
-    _list(project_names=["vision", "zoo"]),
-    _job("status"),
-    _job("kill"),
-    _job("send_signal"),
-    _job("send_signal", cluster_name="second"),
-    {"method": "get_capacity"},
-    {"method": "get_capacity", "arguments": {"cluster_name": "second"}},
-    _job("bump_life_span", additional_life_span=60),
-    _job("bump_life_span", additional_life_span=3599.0),
-    _job("top"),
-    _job("top", cluster_name="second"),
-    _job("save", image={"$image": "image:mine:v1"}),
-    _job("save", image={"$image": "image:/zoo/mine:v1"}),
-    _job("save", image={"$image": "image://second/zoo/mine:v1"}, cluster_name="second"),
-    _job("exec", cmd="true"),
-    _job("exec", cmd="true", stdout=True),
-    _job("exec", cmd="sh -c 'a + b & c'", stdin=True, stdout=True, stderr=True),
-    _job("exec", cmd="sh", tty=True, stdin=True, stdout=True),
-    _job("exec", cmd="true", stdout=True, cluster_name="second"),
-    _job("exec", cmd="echo \u00e9\u4e2d", stdout=True),
-    _job("attach"),
-    _job("attach", stdout=True),
-    _job("attach", tty=True, stdin=True, stdout=True),
-    _job("attach", stderr=True, cluster_name="second"),
-]
-CASES += [
-    {"method": method, "arguments": {"id": id, **more}}
-    for method, more in (
-        ("status", {}),
-        ("kill", {}),
-        ("send_signal", {}),
-        ("top", {}),
-        ("exec", {"cmd": "true", "stdout": True}),
-    )
-    for id in ("my-job", "with space", "a+b", "\u00e9", "50%", "a;b=c", "a?b#c")
-]
-
-# Where we differ on purpose, and why.
-DELIBERATE = {
-    "log": (
-        [
-            _job("monitor"),
-            _job("monitor", since=MOMENT),
-            _job("monitor", since=EAST),
-            _job("monitor", separator="=== x+y"),
-            _job("monitor", timestamps=True),
-            _job("monitor", debug=True),
-            _job("monitor", cluster_name="second"),
-        ],
-        "a log is always asked for with time stamps, with a separator that is known, and in UTC, so that it can "
-        "be taken up again where it broke",
-    ),
-    "forward": (
-        [
-            _job("port_forward", job_port=80),
-            _job("port_forward", job_port=80, cluster_name="second"),
-            _job("port_forward", job_port=65535, no_key_check=True),
-        ],
-        "whether the job runs is asked on entry, so that an error is raised there and not only logged",
-    ),
-    "slash": (
-        [
-            {"method": "status", "arguments": {"id": "a/b"}},
-            {"method": "kill", "arguments": {"id": "a/../b"}},
-            {"method": "status", "arguments": {"id": ".."}},
-            {"method": "status", "arguments": {"id": "a\nb"}},
-        ],
-        "an id is data: it is quoted, and stays one segment of the path",
-    ),
-    "registry with a port": (
-        [_start(image={"$image": "localhost:5000/a/b:t"})],
-        "the registry is part of the image's name; the other client loses it",
-    ),
-    "another organisation's image": (
-        [_start(image={"$image": "image://default/other/vision/mine:1"})],
-        "an organisation that the cluster has is taken for one; the other client takes it for a project",
-    ),
-    "relative URIs elsewhere": (
-        [
-            _start(project_name="zoo", volumes=[VOLUME]),
-            _start(cluster_name="second", secret_env={"K": {"$url": "secret:key"}}),
-        ],
-        "a relative URI is meant where the job runs, or the server refuses it",
-    ),
-    "what no server accepts": (
-        [
-            _start(life_span=30.0),
-            _job("bump_life_span", additional_life_span=59),
-            _job("exec", cmd="", stdout=True),
-        ],
-        "refused with a reason before anything is sent",
-    ),
-    "a schedule timeout of 0": (
-        [_start(schedule_timeout=0.0)],
-        "sent, so that the server can say that it is too short; the other client drops it silently",
-    ),
-}
-
-
-# What there is nothing to compare of: parameters of ours alone, or that are not for the server.
-NOT_SENT = {
-    "start": {"idempotency_key"},
-    "monitor": {"reconnect", "after", "on_gap"},
-    "port_forward": {"local_port"},
-    "save": {"progress"},
-}
-METHODS = (
-    "attach bump_life_span exec get_capacity kill list monitor port_forward run save send_signal start status top"
-).split()
+from .orders import (
+    CASES,
+    CONTAINER,
+    DELIBERATE,
+    EAST,
+    METHODS,
+    MOMENT,
+    NAIVE,
+    NOT_SENT,
+    OF_CONTAINER,
+    OF_RUN,
+    PARAMETERS,
+    REFUSED,
+    RESOURCES,
+    START,
+    listing,
+    of_job,
+    run_container,
+    start,
+    statuses,
+)
 
 
 def _name(order):
@@ -379,17 +146,17 @@ _PLACES = {"cluster_name", "project_name", "org_name"}
 @_drawn(150)
 @given(chosen=_any_of(sorted(set(PARAMETERS) - _PLACES - {"image"})))
 def test_a_server_sees_the_same_for_any_combination(newest, chosen):
-    _assert_same(newest, _start(**chosen))
+    _assert_same(newest, start(**chosen))
 
 
 @_drawn(80)
 @given(
-    chosen=_any_of(sorted(set(_OF_RUN) - _PLACES)),
-    container=_any_of(_OF_CONTAINER),
+    chosen=_any_of(sorted(set(OF_RUN) - _PLACES)),
+    container=_any_of(OF_CONTAINER),
     resources=st.sampled_from([{}, *RESOURCES]),
 )
 def test_a_server_sees_the_same_for_any_container(newest, chosen, container, resources):
-    order = _run_container(**container, resources={**CONTAINER["resources"], **resources})
+    order = run_container(**container, resources={**CONTAINER["resources"], **resources})
     order["arguments"].update(chosen)
     _assert_same(newest, order)
 
@@ -404,7 +171,7 @@ _MOMENTS = st.sampled_from([MOMENT, EAST, NAIVE])
         {},
         optional={
             "statuses": st.lists(
-                st.sampled_from(_status("PENDING", "SUSPENDED", "RUNNING", "SUCCEEDED", "FAILED")),
+                st.sampled_from(statuses("PENDING", "SUSPENDED", "RUNNING", "SUCCEEDED", "FAILED")),
                 max_size=3,
             ),
             "name": st.text(max_size=5),
@@ -421,7 +188,7 @@ _MOMENTS = st.sampled_from([MOMENT, EAST, NAIVE])
     )
 )
 def test_a_server_sees_the_same_for_any_filters(newest, filters):
-    _assert_same(newest, _list(**filters))
+    _assert_same(newest, listing(**filters))
 
 
 @_drawn(20)
@@ -433,7 +200,7 @@ def test_a_server_sees_the_same_for_any_filters(newest, filters):
 )
 def test_a_server_sees_the_same_for_any_streams(newest, method, streams):
     cmd = {"cmd": "true"} if method == "exec" else {}
-    _assert_same(newest, _job(method, **cmd, **streams))
+    _assert_same(newest, of_job(method, **cmd, **streams))
 
 
 @_drawn(60)
@@ -443,7 +210,7 @@ def test_a_server_sees_the_same_for_any_streams(newest, method, streams):
     ).filter(str.strip)
 )
 def test_any_command_arrives_as_it_is(newest, cmd):
-    _assert_same(newest, _job("exec", cmd=cmd, stdout=True))
+    _assert_same(newest, of_job("exec", cmd=cmd, stdout=True))
 
 
 @_drawn(60)
@@ -455,7 +222,7 @@ def test_any_command_arrives_as_it_is(newest, cmd):
     )
 )
 def test_any_environment_arrives_as_it_is(newest, env):
-    _assert_same(newest, _start(env=env))
+    _assert_same(newest, start(env=env))
 
 
 @_drawn(40)
@@ -466,18 +233,6 @@ def test_any_environment_arrives_as_it_is(newest, env):
 )
 def test_any_id_stays_one_segment(newest, id):
     _assert_same(newest, {"method": "status", "arguments": {"id": id}})
-
-
-REFUSED = [
-    _start(image={"$image": "-a"}),
-    _start(volumes=[{**VOLUME, "storage_uri": {"$url": "secret:data"}}]),
-    _start(volumes=[{**VOLUME, "storage_uri": {"$url": "storage:~a"}}]),
-    _start(volumes=[{**VOLUME, "storage_uri": {"$url": "storage:a?b"}}]),
-    _start(disk_volumes=[{**DISK, "disk_uri": {"$url": "storage:d"}}]),
-    _start(secret_files=[{**SECRET, "secret_uri": {"$url": "secret:a#b"}}]),
-    _start(secret_env={"K": {"$url": "storage:key"}}),
-    _run_container(volumes=[{**VOLUME, "storage_uri": {"$url": "disk:data"}}]),
-]
 
 
 @pytest.mark.parametrize("order", REFUSED, ids=_name)
