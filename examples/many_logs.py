@@ -15,7 +15,8 @@ def follow(jobs, job):
     """Print a log to its end; returns the job as it ended."""
     with jobs.monitor(job.id) as log:
         for line in log.lines():
-            print("{:<8} | {}".format(job.name, line), flush=True)
+            # One write for a line and its end: others print at the same time.
+            print("{:<8} | {}\n".format(job.name, line), end="", flush=True)
     return log.job
 
 
@@ -30,7 +31,7 @@ def main():
         ]
         with ThreadPoolExecutor(len(started)) as pool:
             for job in pool.map(lambda job: follow(jobs, job), started):
-                print("{:<8} : {}".format(job.name, job.status.value))
+                print("{:<8} : {}\n".format(job.name, job.status.value), end="", flush=True)
 
 
 if __name__ == "__main__":

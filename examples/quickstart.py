@@ -38,7 +38,8 @@ server.serve_forever()
 
 def say(what, text=""):
     colour, end = ("\033[1;36m", "\033[0m") if sys.stdout.isatty() else ("", "")
-    print("{}{:>10}{} {}".format(colour, what, end, text), flush=True)
+    # One write for a line and its end: two threads print.
+    print("{}{:>10}{} {}\n".format(colour, what, end, text), end="", flush=True)
 
 
 def follow(log, served):
