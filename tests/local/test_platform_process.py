@@ -26,7 +26,11 @@ COMMAND = [sys.executable, "-m", "neuro_sync.local"]
 ENVIRONMENT = {
     **os.environ,
     # Found wherever the tests are run from; the real thing would be installed.
-    "PYTHONPATH": str(pathlib.Path(__file__).resolve().parents[2]),
+    "PYTHONPATH": os.pathsep.join(
+        filter(
+            None, (str(pathlib.Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
+        )
+    ),
     # What a library says of the age of a Python is no word of the platform.
     "PYTHONWARNINGS": "ignore",
 }
