@@ -43,9 +43,11 @@ class FlakyLog:
     def __init__(self, rng, lines, cuts):
         self._rng = rng
         self._lock = threading.Lock()
-        self.lines = [b"%07d %s" % (number, b"x" * rng.randrange(60)) for number in range(lines)]
+        self.lines = [b"%07d %s" % (number, _filling(rng)) for number in range(lines)]
         self.times = _times(rng, lines)
-        self.cuts = _cuts(rng, lines, cuts)
+        # The job ends before its log has been delivered.
+        self._left_at_end = rng.randrange(min(10, cuts))
+        self.cuts = _cuts(rng, lines, cuts, self._left_at_end)
         self.broken = Counter()
         self.finished = False
         self.token = "token-0"
@@ -68,6 +70,7 @@ class FlakyLog:
 
     def serve(self, peer):
         """The handler of a connection."""
+        self.finished = len(self.cuts) <= self._left_at_end
         cut = self.cuts.pop(0) if self.cuts else _Cut(len(self.lines), "end")
         for frames in self._frames(peer.query, cut.position):
             peer.send(*frames)
@@ -77,7 +80,6 @@ class FlakyLog:
     def _break(self, peer, cut):
         kind = cut.kind
         if kind == "end":
-            self.finished = True
             peer.close(1000)
         elif kind == "reset":
             peer.reset()
@@ -121,9 +123,11 @@ class FlakyLog:
         frames = []
         for number in range(live, end):
             line = self._line(number, _LIVE)
-            frames += self._fragments(line) if number % 50 == 0 else [line]
+            whole = number % 50 and len(line) < 1000
+            frames += [line] if whole else self._fragments(line)
         if end < len(self.lines) and self._rng.random() < 0.5:
-            frames += self._fragments(self._line(end, _LIVE))[:-1]
+            pieces = self._fragments(self._line(end, _LIVE))
+            frames += pieces[: self._rng.randrange(len(pieces))]
         yield from _batches(frames)
 
     def _line(self, number, form):
@@ -136,8 +140,15 @@ class FlakyLog:
         return stamp + self.lines[number] + b"\n"
 
     def _fragments(self, line):
-        at = self._rng.randrange(_FRAGMENT, len(line)) if len(line) > _FRAGMENT else len(line)
-        return [piece for piece in (line[:at], line[at:]) if piece]
+        pieces = []
+        at = 0
+        while at < len(line):
+            size = self._rng.randrange(1, 60) if at else self._rng.randrange(_FRAGMENT, 80)
+            if len(line) > 1000:
+                size *= 1000
+            pieces.append(line[at : at + size])
+            at += size
+        return pieces
 
 
 class LogClient(TokenSource):
@@ -179,6 +190,12 @@ class LogClient(TokenSource):
         return self._ws.dial(self._url, params=params)
 
 
+def _filling(rng):
+    if rng.random() < 0.001:
+        return b"long" * rng.randrange(10000)
+    return b"x" * rng.randrange(60)
+
+
 def _times(rng, count):
     """About 2,000 lines a second, in bursts, now and then a pause."""
     times = []
@@ -191,12 +208,16 @@ def _times(rng, count):
     return times
 
 
-def _cuts(rng, lines, count):
+def _cuts(rng, lines, count, left_at_end):
     positions = sorted(rng.randrange(lines) for _ in range(count))
     kinds = [BREAKS[number % len(BREAKS)] for number in range(count)]
     rng.shuffle(kinds)
     cuts = []
     for position, kind in zip(positions, kinds):
+        if len(cuts) >= count - left_at_end and kind in ("1000", "restart"):
+            # No container starts again now, and an orderly end that brings nothing new is the end.
+            cuts.append(_Cut(min(lines, max(cut.position for cut in cuts) + 1), "1000"))
+            continue
         if kind != "restart" and rng.random() < 0.15:
             # Before it gets to anything new.
             position = max(0, position - rng.randrange(2000))

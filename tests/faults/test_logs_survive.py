@@ -46,6 +46,11 @@ def read_chunks(client, rng):
     return log.read().decode().splitlines(), log.job
 
 
+def read_with_stamps(client, rng):
+    log = client.monitor(separator="", timestamps=True)
+    return [line.partition(" ")[2] for line in log.lines()], log.job
+
+
 def read_with_cursors(client, rng):
     """Now and then it starts anew from the cursor, as another process does."""
     received, cursor = [], None
@@ -66,11 +71,11 @@ def read_with_cursors(client, rng):
         cursor = log.cursor
 
 
-READERS = (read_lines, read_chunks, read_with_cursors)
+READERS = (read_lines, read_chunks, read_with_stamps, read_with_cursors)
 
 
 def test_a_log_survives_a_hundred_cuts_of_mixed_kinds(figure, is_long):
-    seeds, lines = (20, 200000) if is_long else (3, 30000)
+    seeds, lines = (20, 200000) if is_long else (4, 20000)
     tally, broken, refreshes = Tally(), Counter(), 0
     for seed in range(seeds):
         rng = random.Random(seed)
