@@ -33,6 +33,7 @@ __all__ = ["setup_monitoring"]
 Authorize = Callable[[web.Request], Awaitable[str]]
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_LONGEST_DELAY = 1e9  # seconds; much longer than any log, and a number that can be computed with
 _TOP_PERIOD = 1.0
 _TOP_FIRST = 0.2
 
@@ -259,5 +260,5 @@ def _log_query(request: web.Request) -> LogQuery:
         since_ns=since_ns,
         timestamps=flag(query, "timestamps"),
         debug=flag(query, "debug"),
-        archive_delay=delay,
+        archive_delay=min(delay, _LONGEST_DELAY),
     )

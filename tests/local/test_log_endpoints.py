@@ -330,3 +330,16 @@ def test_an_unknown_job_is_a_bad_request_with_the_wrapped_answer(tmp_path: pathl
                 assert (status, body) == (400, {"error": '{"error": "no such job a-name"}'})
 
     run(scenario())
+
+
+def test_a_delay_beyond_all_numbers_leaves_nothing_to_the_archive(tmp_path: pathlib.Path) -> None:
+    async def scenario() -> None:
+        async with platform(tmp_path) as site:
+            await site.jobs.start("cat")
+            await say(site, b"one\n")
+            await printed(site, b"one\n")
+            query = dict(SEPARATOR, archive_delay="1e300")
+            async with site.connect("/job-1/log_ws", **query) as ws:
+                assert await next_data(ws) == [b"one\n"]
+
+    run(scenario())
