@@ -192,7 +192,7 @@ def measure_followers(count, lines=20000):
             "{} followers of {} lines".format(count, lines),
             "{:.1f} s, {:.0f} MB/s".format(seconds, sum(sizes) / seconds / 1e6),
         )
-        say_latencies("status meanwhile", found)
+        say_latencies("status meanwhile, from the same process", found)
 
 
 def main():
