@@ -7,6 +7,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from .certificates import server_context
 from .long import VARIABLE
 
 _rows = []
@@ -38,6 +39,24 @@ def figure():
 def is_long():
     """Whether this is the long run: ``python -m tests.faults.long``."""
     return VARIABLE in os.environ
+
+
+@pytest.fixture
+def authority(tmp_path, monkeypatch):
+    """A certificate authority that nobody trusts yet; its certificate is in ``tmp_path / "ca.pem"``."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return authority
+
+
+@pytest.fixture
+def tls(authority, tmp_path, monkeypatch):
+    """The server's end of TLS, which this process trusts."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    return server_context(authority, "127.0.0.1")
 
 
 @pytest.fixture(autouse=True)

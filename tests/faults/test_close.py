@@ -272,6 +272,47 @@ def test_close_calls_off_the_question_for_the_job(why, monkeypatch):
         http.close()
 
 
+@pytest.mark.parametrize("open_stream", [open_log, open_telemetry])
+def test_close_ends_a_stream_over_tls_at_once(open_stream, tls, closings):
+    opened = threading.Event()
+
+    def quiet(peer):
+        peer.upgrade(peer.request())
+        opened.set()
+        peer.frame()
+
+    with raw_server.serve(quiet, tls=tls) as server:
+        stream = open_stream(server.url)
+        user = User(read_all, stream)
+        assert opened.wait(30)
+        until(lambda: stream_threads("neuro_sync-reader"))
+        began = time.monotonic()
+        stream.close()
+        user.join(10)
+        assert user.error is None
+        closings["tls", open_stream] = user.ended - began
+        assert user.ended - began < AT_ONCE
+        until(lambda: not stream_threads(""), 5)
+
+
+def test_a_handshake_of_tls_that_is_not_answered_is_called_off():
+    accepted = threading.Event()
+
+    def silent(peer):
+        accepted.set()
+        while peer.sock.recv(4096):
+            pass
+
+    with raw_server.serve(silent) as server:
+        stream = open_log(server.url.replace("http:", "https:"))
+        user = User(read_all, stream)
+        assert accepted.wait(30)
+        stream.close()
+        user.join(10)
+        assert user.error is None
+        until(lambda: not stream_threads(""), 5)
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
 
 

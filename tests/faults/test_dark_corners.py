@@ -1,6 +1,5 @@
 """What no peer should send and no environment should have: the same, and no harm, on both transports."""
 
-import ssl
 import struct
 import time
 
@@ -16,6 +15,7 @@ from neuro_sync.transport.retry import Retrier
 from neuro_sync.transport.ws import WsTransport
 
 from ..wire.raw_server import serve
+from .certificates import server_context
 
 TIMEOUT = Timeout(connect=5.0, read=5.0)
 TOKEN = "t0ken-of-the-user"
@@ -359,26 +359,9 @@ def test_no_proxy_is_asked_for_a_host_that_needs_none(call, monkeypatch):
         assert call(server.url) == b"fine"
 
 
-@pytest.fixture
-def authority(tmp_path, monkeypatch):
-    """A certificate authority that nobody trusts yet."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return authority
-
-
-def tls_of(authority, host):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(context)
-    return context
-
-
 @both
 def test_a_certificate_that_nobody_vouches_for_is_refused(call, authority):
-    with serve(answer_both, tls=tls_of(authority, "127.0.0.1")) as server:
+    with serve(answer_both, tls=server_context(authority, "127.0.0.1")) as server:
         with pytest.raises(ConnectionFailed, match="certificate"):
             call(server.url)
         assert server.connections == 1  # another try would find the same
@@ -388,7 +371,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(call, authority):
 @both
 def test_a_certificate_of_another_host_is_refused(call, authority, monkeypatch, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    with serve(answer_both, tls=tls_of(authority, "elsewhere.example")) as server:
+    with serve(answer_both, tls=server_context(authority, "elsewhere.example")) as server:
         with pytest.raises(ConnectionFailed, match="certificate"):
             call(server.url)
         assert server.connections == 1
@@ -401,7 +384,7 @@ def test_a_certificate_of_the_users_own_authority_is_taken(
     call, authority, monkeypatch, tmp_path, variable
 ):
     monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
-    with serve(answer_both, tls=tls_of(authority, "127.0.0.1")) as server:
+    with serve(answer_both, tls=server_context(authority, "127.0.0.1")) as server:
         assert call(server.url) == b"fine"
 
 

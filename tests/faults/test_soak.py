@@ -7,12 +7,9 @@ Here each call into it is short and under a lock, which this shows to be enough.
 import hashlib
 import os
 import random
-import ssl
 import struct
 import sys
 import threading
-
-import pytest
 
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.ws import WsTransport
@@ -22,18 +19,6 @@ from ..wire.raw_server import serve
 ROUNDS = 8000
 LONG_ROUNDS = 100000
 WRITERS = 4
-
-
-@pytest.fixture
-def tls(tmp_path, monkeypatch):
-    """The server's end of TLS, whose authority this process trusts."""
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
 
 
 def message(writer, number, rng):
