@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from neuro_sync import JobsClient, NeuroError, RetryPolicy, Timeout
-from neuro_sync.errors import ConnectionFailed, ProtocolError
+from neuro_sync.errors import ConnectionFailed, OutcomeUnknown, ProtocolError
 from neuro_sync.streams.std import StdStream
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.http import HttpTransport
@@ -206,6 +206,20 @@ def test_a_handshake_that_is_cut_is_a_lost_connection_and_tried_again(cut, how):
         assert server.connections == 3
     with serve(hang_up) as server, pytest.raises(ConnectionFailed):
         call_websocket(server.url)
+
+
+def test_a_command_whose_handshake_is_lost_is_not_sent_again():
+    """It may have been started: whoever asked for it has to look."""
+
+    def hang_up(peer):
+        peer.request()
+        peer.reset()
+
+    with serve(hang_up) as server:
+        with pytest.raises(OutcomeUnknown) as caught:
+            WsTransport(StaticToken(TOKEN)).dial(server.url + "/exec", repeatable=False)
+        assert server.connections == 1
+        assert "not repeated" in str(caught.value)
 
 
 @both
