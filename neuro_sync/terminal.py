@@ -167,7 +167,10 @@ def _send_keys(
                 if held:
                     stream.write_in(held)
     except StreamClosed:
-        return False  # the command ended while a key was under way
+        # The command ended while a key or a size was under way: the rest of its output, and how it
+        # ended, are still to come.
+        select.select([pump.ended], [], [])
+        return False
 
 
 def _clear_up(screen: int, modes: ScreenModes, finished: bool) -> None:

@@ -1,17 +1,30 @@
-"""A user's program: ``session.py API_URL TOKEN_FILE JOB [COMMAND]`` calls ``interact``, says what came of it."""
+"""A user's program: ``session.py API_URL TOKEN_FILE JOB [COMMAND]`` calls ``interact``, says what came of it.
+
+``--late`` behind the command: the terminal is connected when the command has ended already.
+"""
 
 import sys
 
-from neuro_sync import JobsClient
+from neuro_sync import JobsClient, StreamClosed
+from neuro_sync.terminal import interact
 
 
-def main(api_url, token_file, job, cmd=None):
+def late(jobs, job, cmd):
+    with jobs.exec(job, cmd, tty=True, stdin=True, stdout=True) as stream:
+        try:
+            while True:
+                stream.resize(24, 80)
+        except StreamClosed:
+            return interact(stream, tty=True)
+
+
+def main(api_url, token_file, job, cmd=None, when=None):
     with open(token_file) as file:
         token = file.read()
     with JobsClient(api_url, token) as jobs:
         print("before", flush=True)
         try:
-            code = jobs.interact(job, cmd)
+            code = late(jobs, job, cmd) if when == "--late" else jobs.interact(job, cmd)
         except SystemExit:
             raise
         except BaseException as error:

@@ -27,10 +27,9 @@ def terminal(platform, running):
     """Opens a terminal in which a user's program calls ``interact``."""
     opened = []
 
-    def terminal(command=None, *, job=running, **options):
+    def terminal(*command, job=running):
         words = [sys.executable, str(HERE / "session.py"), platform.api_url]
-        words += [str(platform.data_dir / "token"), job.id]
-        terminal = Terminal(words + ([] if command is None else [command]), **options)
+        terminal = Terminal([*words, str(platform.data_dir / "token"), job.id, *command])
         opened.append(terminal)
         return terminal.until("before")
 
@@ -96,6 +95,11 @@ class TestACommand:
     def test_much_output_arrives_to_its_last_line(self, terminal):
         with terminal("seq 20000") as shown:
             shown.until("returned 0")
+            assert b"".join(b"%d\r\n" % number for number in range(1, 20001)) in shown.raw
+
+    def test_one_that_has_ended_before_the_first_key(self, terminal):
+        with terminal("sh -c 'seq 20000; exit 5'", "--late") as shown:
+            shown.until("returned 5")
             assert b"".join(b"%d\r\n" % number for number in range(1, 20001)) in shown.raw
 
     def test_one_that_is_not_there(self, terminal):
