@@ -51,7 +51,9 @@ class Factory:
     """
 
     def __init__(self, path: Union[str, Path, None] = None) -> None:
-        self._path = _default_path() if path is None else Path(path).expanduser()
+        chosen = _default_path() if path is None else Path(path).expanduser()
+        # The program may change its current directory.
+        self._path = chosen.absolute()
 
     @property
     def path(self) -> Path:

@@ -278,6 +278,24 @@ class TestPlace:
         self.log_in(tmp_path / "old", server)
         assert Factory().path == tmp_path / "old"
 
+    def test_the_current_directory_may_change(self, home, server, monkeypatch):
+        factory = Factory("here")
+        factory.login_with_token(server.token, url=server.url)
+        with factory.get() as client:
+            monkeypatch.chdir(home.parent)
+            assert factory.path == home / "here"
+            client.config.switch_project("zoo")
+        with factory.get() as client:
+            assert client.config.project_name == "zoo"
+
+    def test_any_name_of_a_directory_will_do(self, tmp_path, server):
+        path = tmp_path / "a b?c#d%41\u00e9"
+        self.log_in(path, server)
+        assert (path / "db").is_file()
+        with neuro_sync.get(path=path) as client:
+            client.config.switch_project("zoo")
+            assert client.username == "alice"
+
     def test_a_path_is_taken_as_it_is(self, home, server):
         self.log_in(home / ".apolo", server)
         assert Factory("~/x").path == home / "x"
