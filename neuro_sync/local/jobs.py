@@ -165,10 +165,12 @@ class JobsService:
         return None if record is None or record.is_final else self._running(job_id)
 
     async def wait_change(self, job_id: str) -> None:
-        """Waits until the job changes."""
+        """Waits until the job changes; one that has finished does not any more."""
         change = self._changes.get(job_id)
         if change is None:
-            change = self._changes[job_id] = asyncio.get_event_loop().create_future()
+            change = asyncio.get_event_loop().create_future()
+            if job_id in self.active:  # else nobody would ever take it out
+                self._changes[job_id] = change
         await asyncio.shield(change)
 
     # What the jobs API uses
