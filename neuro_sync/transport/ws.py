@@ -64,7 +64,7 @@ class WsTransport:
         timeout: Timeout = Timeout(),
         retrier: Optional[Retrier] = None,
         user_agent: str = USER_AGENT,
-        heartbeat: float = 10.0,
+        heartbeat: float = 15.0,
         silence: float = 25.0,
     ) -> None:
         self.auth = auth
