@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import logging
 import os
 import time
 import webbrowser
@@ -19,7 +20,7 @@ from ..transport.retry import RetryPolicy, Timeout
 from .login import authorize_url, browser_tokens, code_tokens, pkce
 from .selection import Selection, first_selection
 from .server import ServerConfig, fetch_server_config
-from .store import Store, Tokens
+from .store import NotWritable, Store, Tokens
 from .tokens import StoredToken
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_API_URL", "Factory"]
 
+_logger = logging.getLogger("neuro_sync")
 DEFAULT_API_URL = "https://api.apolo.us/api/v1"
 _PLACES = (("APOLO_CONFIG", "~/.apolo"), ("NEUROMATION_CONFIG", "~/.neuro"))
 _PASSED = ("APOLO_PASSED_CONFIG", "NEURO_PASSED_CONFIG")
@@ -78,7 +80,20 @@ class Factory:
         from .config import Config
 
         if not self.is_config_present and any(os.environ.get(name) for name in _PASSED):
-            self.login_with_passed_config(timeout=timeout)
+            try:
+                self.login_with_passed_config(timeout=timeout)
+            except NotWritable as error:
+                _logger.warning("the login of this job is kept in memory: %s", error)
+                token, url, (cluster, org, project) = _read_passed(_passed_to_this_job())
+                return Client.from_token(
+                    url,
+                    token,
+                    cluster_name=cluster,
+                    org_name=org,
+                    project_name=project,
+                    timeout=timeout,
+                    retry=retry,
+                )
         store = Store.open(self._path)
         source = StoredToken(store, _http(timeout, retry))
         http = HttpTransport(source, timeout=timeout, retry=retry)
@@ -191,10 +206,7 @@ class Factory:
         Endpoint: ``GET {api}/config``.
         """
         if config_data is None:
-            found = [os.environ[name] for name in _PASSED if os.environ.get(name)]
-            if not found:
-                raise ConfigError("no login was passed to this job: start it with pass_config=True")
-            config_data = found[0]
+            config_data = _passed_to_this_job()
         token, url, wanted = _read_passed(config_data)
         with self._login(url, timeout, ask=False) as session:
             session.finish(Tokens(token, time.time() + _TOKEN_LIFE), wanted)
@@ -299,6 +311,13 @@ def _default_path() -> Path:
 def _http(timeout: Timeout, retry: RetryPolicy) -> HttpTransport:
     """For requests without a token."""
     return HttpTransport(StaticToken(""), timeout=timeout, retry=retry)
+
+
+def _passed_to_this_job() -> str:
+    for name in _PASSED:
+        if os.environ.get(name):
+            return os.environ[name]
+    raise ConfigError("no login was passed to this job: start it with pass_config=True")
 
 
 def _read_passed(text: str) -> Tuple[str, str, Selection]:

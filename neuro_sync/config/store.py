@@ -20,11 +20,15 @@ from .schemas import NEWEST, SCHEMAS, Schema, dump_clusters, dump_projects
 from .selection import Selection
 from .server import AuthSettings, ServerConfig
 
-__all__ = ["Login", "Store", "Tokens"]
+__all__ = ["Login", "NotWritable", "Store", "Tokens"]
 
 _FILE = "db"
 _PATIENCE = 5.0  # seconds to wait for a CLI that is writing
 _NO_ORG = "NO_ORG"
+
+
+class NotWritable(ConfigError):
+    """A new login could not be written."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Store:
         """Write a new login, in the form of the newest CLI that can work with this server.
 
         Raises:
-            ConfigError: it can't be written.
+            NotWritable: the directory or its disk does not take it.
         """
         schema = NEWEST if server.has_projects else SCHEMAS[0]
         login = Login(url, server.auth, tokens, selection, server, schema)
@@ -120,7 +124,7 @@ class Store:
                 )
         except (OSError, sqlite3.Error) as error:
             cls.delete(path)  # half a login would be in the way of the next try
-            raise ConfigError("cannot write the login into {}: {}".format(path, error)) from error
+            raise NotWritable("cannot write the login into {}: {}".format(path, error)) from error
         return cls(path, login)
 
     @classmethod

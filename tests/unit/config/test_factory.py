@@ -188,6 +188,18 @@ class TestPassedConfig:
         with factory.get() as client:
             assert client.cluster_name == "second"
 
+    def test_nowhere_to_write_is_no_hindrance(self, server, monkeypatch, home, caplog):
+        (home / ".apolo").touch()
+        facts = {"cluster": "default", "project_name": "zoo", "url": server.url}
+        monkeypatch.setenv("NEURO_PASSED_CONFIG", passed(token=server.token, **facts))
+        with neuro_sync.get() as client:
+            assert client.username == "alice"
+            assert client.config.project_name == "zoo"
+            assert client.config.path is None
+        (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert "kept in memory" in record.getMessage()
+        assert server.token not in caplog.text
+
     def test_nothing_was_passed(self, factory):
         with pytest.raises(ConfigError, match="pass_config=True"):
             factory.login_with_passed_config()
