@@ -108,18 +108,18 @@ class StoredToken(TokenSource):
         tokens = self._tokens
         if tokens.expiration_time > self._clock():
             return tokens.token
-        return self._renew(tokens.token, expired_only=True).token
+        return self._renew(tokens.token).token
 
     def refresh(self, rejected: str) -> bool:
         if self._tokens.token != rejected:
             return True
         try:
-            return self._renew(rejected, expired_only=False).token != rejected
+            return self._renew(rejected).token != rejected
         except (AuthenticationError, ConfigError) as error:
             _logger.info("the token was refused and could not be refreshed: %s", error)
             return False
 
-    def _renew(self, old: str, *, expired_only: bool) -> Tokens:
+    def _renew(self, old: str) -> Tokens:
         if self._pid != os.getpid():
             # The lock may have been held at the moment of the fork, by a thread that is not here.
             self._lock, self._pid = threading.Lock(), os.getpid()
