@@ -8,9 +8,12 @@ import http.client
 import io
 import socket
 import time
-from typing import Any, Optional
+from typing import Any, Dict, Optional, Tuple
+from urllib.parse import urlsplit
 
 from requests.adapters import HTTPAdapter
+from requests.models import Response
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -103,8 +106,48 @@ class _SecurePool(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
+# Fewer than the 10 that urllib3 keeps: none of them may be one that it has given up.
+_POOLS_KEPT = 8
+
+
 class Adapter(HTTPAdapter):
-    """What sends requests, over such connections, through a proxy too."""
+    """What sends requests, over such connections, through a proxy too.
+
+    A sixth of a call's time would go into what it does anew each time: to find the pool of a server, to look
+    for cookies, which nobody reads here.
+    """
+
+    def __init__(self) -> None:
+        self._pools: Dict[Tuple[Any, ...], Any] = {}
+        super().__init__()
+
+    def get_connection_with_tls_context(
+        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        parts = urlsplit(request.url)
+        key = (parts.scheme, parts.netloc, verify, cert, *(proxies or {}).values())
+        pool = self._pools.get(key)
+        if pool is None:
+            if len(self._pools) >= _POOLS_KEPT:
+                self._pools.clear()
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._pools[key] = pool
+        return pool
+
+    def build_response(self, req: Any, resp: Any) -> Response:
+        response = Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        response.reason = resp.reason
+        response.url = req.url
+        response.request = req
+        response.connection = self
+        return response
+
+    def close(self) -> None:
+        self._pools.clear()
+        super().close()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

@@ -4,6 +4,7 @@ import gc
 import gzip
 import socket
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -130,6 +131,15 @@ def test_each_thread_has_a_connection_of_its_own(connect):
             thread.join(10)
         assert server.connections == 4
         assert len(server.requests) == 12
+
+
+def test_more_servers_than_are_remembered_are_called_in_turn(connect):
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serve(answering())) for _ in range(12)]
+        transport = connect()
+        for _ in range(2):
+            for server in servers:
+                assert transport.request("GET", server.url).body == b"{}"
 
 
 def in_a_thread(call, *args):
