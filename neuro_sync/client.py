@@ -30,15 +30,8 @@ class Client:
         parse: parser of images, URIs, volumes and environments in the CLI's form.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        *,
-        timeout: Timeout = Timeout(),
-        retry: RetryPolicy = RetryPolicy(),
-    ) -> None:
-        http = HttpTransport(config.token_source, timeout=timeout, retry=retry)
-        ws = WsTransport(config.token_source, timeout=timeout, retrier=http.retrier)
+    def __init__(self, config: Config, http: HttpTransport) -> None:
+        ws = WsTransport(config.token_source, timeout=http.timeout, retrier=http.retrier)
         self.config = config
         self.jobs = JobsClient._over(config, http, ws)
 

@@ -97,7 +97,7 @@ class Factory:
         store = Store.open(self._path)
         source = StoredToken(store, _http(timeout, retry))
         http = HttpTransport(source, timeout=timeout, retry=retry)
-        return Client(Config.from_store(store, source, http), timeout=timeout, retry=retry)
+        return Client(Config.from_store(store, source, http), http)
 
     def login(
         self,

@@ -119,6 +119,9 @@ class StoredToken(TokenSource):
             _logger.info("the token was refused and could not be refreshed: %s", error)
             return False
 
+    def close(self) -> None:
+        self._http.close()
+
     def _renew(self, old: str) -> Tokens:
         if self._pid != os.getpid():
             # The lock may have been held at the moment of the fork, by a thread that is not here.

@@ -23,6 +23,10 @@ class TokenSource(ABC):
     def refresh(self, rejected: str) -> bool:
         """The server refused a token with 401. True: there is another one now."""
 
+    def close(self) -> None:
+        """Close what it has open; it can be used again."""
+        return
+
     def __repr__(self) -> str:
         return "<{}>".format(type(self).__name__)
 

@@ -237,8 +237,9 @@ class HttpTransport:
         return self._call(request, read, repeatable)
 
     def close(self) -> None:
-        """Close the connections that rest."""
+        """Close the connections that rest, those of the token's source too."""
         self._sessions.close()
+        self.auth.close()
 
     def _prepare(
         self,

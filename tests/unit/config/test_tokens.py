@@ -403,3 +403,17 @@ def test_a_child_that_is_forked_during_a_refresh_gets_the_token(path, source, fo
         time.sleep(0.01)
     assert ended, "the child waits for ever"
     assert status == 0
+
+
+def test_closing_a_client_closes_all_connections(tmp_path, platform, nothing_left, request):
+    """Those to the login service, those for the config, and those for jobs."""
+    login = tmp_path / "login"
+    neuro_sync.Factory(login).login_headless(code_of, url=platform.api_url)
+    store = Store.open(login)
+    store.save_tokens(replace(store.login.tokens, expiration_time=1.0))
+    client = neuro_sync.get(path=login)
+    client.config.fetch()
+    list(client.jobs.list(limit=1))
+    client.close()
+    # Or the garbage collector would do it.
+    request.config._kept_client = client
