@@ -112,7 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         description="A platform on this machine: the real protocol, real processes as jobs.",
     )
     parser.add_argument("--port", type=_port, default=0, help="TCP port; 0 takes a free one")
-    parser.add_argument("--data-dir", metavar="DIR", help="where it keeps jobs, logs and its token")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="where it keeps jobs, logs and its token, and finds those of last time; "
+        "without it a new directory, removed at the end",
+    )
     parser.add_argument(
         "--jobs-quota", type=int, metavar="N", help="jobs that may be active at once"
     )
