@@ -8,6 +8,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from .certificates import server_context
+from .chatty import chatty_job
 from .long import VARIABLE
 
 _rows = []
@@ -122,3 +123,10 @@ def sleeper(flaky_jobs):
     job = flaky_jobs.start(image="ubuntu", preset_name="cpu-small", command="sleep 600")
     yield flaky_jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=30)
     flaky_jobs.kill(job.id)
+
+
+@pytest.fixture
+def chatty(flaky_jobs):
+    """A client, a job that prints and echoes, and the port that it listens on."""
+    with chatty_job(flaky_jobs) as (id, port):
+        yield flaky_jobs, id, port

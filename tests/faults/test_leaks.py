@@ -3,7 +3,6 @@
 import gc
 import os
 import random
-import shlex
 import socket
 import sys
 import threading
@@ -12,54 +11,7 @@ import time
 import psutil
 import pytest
 
-from neuro_sync import JobStatus
-
 ROUNDS = 200
-PORT_LINE = "listening on "
-
-# Prints all the time, and echoes on a port.
-CHATTY = """
-import socket, sys, threading, time
-listener = socket.socket()
-listener.bind(("127.0.0.1", 0))
-listener.listen(100)
-def talk(conn):
-    try:
-        while True:
-            data = conn.recv(65536)
-            if not data:
-                break
-            conn.sendall(data)
-    except OSError:
-        pass
-    conn.close()
-def serve():
-    while True:
-        threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
-threading.Thread(target=serve, daemon=True).start()
-print("listening on %d" % listener.getsockname()[1], flush=True)
-number = 0
-while True:
-    number += 1
-    print("line %d" % number, flush=True)
-    time.sleep(0.005)
-"""
-
-
-@pytest.fixture(scope="module")
-def chatty(flaky_platform):
-    """A client, a job, and the port that it listens on."""
-    with flaky_platform.client() as client:
-        job = client.jobs.start(
-            image="ubuntu",
-            preset_name="cpu-small",
-            command="{} -c {}".format(sys.executable, shlex.quote(CHATTY)),
-        )
-        client.jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=30)
-        with client.jobs.monitor(job.id) as log:
-            line = next(line for line in log.lines() if line.startswith(PORT_LINE))
-        yield client.jobs, job.id, int(line[len(PORT_LINE) :])
-        client.jobs.kill(job.id)
 
 
 class Interrupted(Exception):
