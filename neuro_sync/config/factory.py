@@ -257,7 +257,11 @@ class _LoginSession:
         self.http = _http(timeout, RetryPolicy())
         self._server: Optional[ServerConfig] = None
         if ask:
-            self._server = fetch_server_config(self.http, url, authorize=False)
+            try:
+                self._server = fetch_server_config(self.http, url, authorize=False)
+            except BaseException:
+                self.http.close()
+                raise
 
     @property
     def server(self) -> ServerConfig:

@@ -405,7 +405,13 @@ def test_a_child_that_is_forked_during_a_refresh_gets_the_token(path, source, fo
     assert status == 0
 
 
-def test_closing_a_client_closes_all_connections(tmp_path, platform, nothing_left, request):
+@pytest.fixture
+def kept():
+    """Keeps what is in it from the garbage collector, which would close its connections."""
+    return []
+
+
+def test_closing_a_client_closes_all_connections(tmp_path, platform, kept, nothing_left):
     """Those to the login service, those for the config, and those for jobs."""
     login = tmp_path / "login"
     neuro_sync.Factory(login).login_headless(code_of, url=platform.api_url)
@@ -415,5 +421,14 @@ def test_closing_a_client_closes_all_connections(tmp_path, platform, nothing_lef
     client.config.fetch()
     list(client.jobs.list(limit=1))
     client.close()
-    # Or the garbage collector would do it.
-    request.config._kept_client = client
+    kept.append(client)
+
+
+@pytest.mark.parametrize("do", ["login", "login_headless", "login_with_token"])
+def test_a_login_that_fails_leaves_no_connection(tmp_path, platform, kept, nothing_left, do):
+    arguments = {"token": "t"} if do == "login_with_token" else {}
+    with pytest.raises(neuro_sync.ResourceNotFound) as caught:
+        getattr(neuro_sync.Factory(tmp_path / "login"), do)(
+            url=platform.api_url + "/elsewhere", **arguments
+        )
+    kept.append(caught)
