@@ -39,8 +39,9 @@ def main(api_url, token_file, what):
             # With a display of its own: some versions of rich allow one at a time, some more.
             from rich.progress import Progress
 
-            with Progress() as own:
+            with Progress(auto_refresh=False) as own:
                 own.add_task("its own")
+                own.refresh()
                 jobs.wait(started[0].id, timeout=100)
         elif what == "as_completed":
             for job in jobs.as_completed(started, timeout=100):
