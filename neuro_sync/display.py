@@ -1,5 +1,6 @@
 """What notebooks show: tables and small pictures, with everything that came from outside escaped."""
 
+import math
 from datetime import datetime, timezone
 from html import escape
 from typing import TYPE_CHECKING, List, Mapping, Optional, Sequence
@@ -147,7 +148,7 @@ def _moment(moment: Optional[datetime]) -> str:
 
 
 def _span(seconds: Optional[float]) -> str:
-    if not seconds:
+    if not seconds or not math.isfinite(seconds):
         return ""
     if seconds < 60:
         return "{:.1f} s".format(seconds)

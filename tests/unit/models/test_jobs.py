@@ -144,6 +144,11 @@ def test_whatever_comes_is_a_job_or_breaks_the_protocol(name, data, new):
     assert isinstance(json.loads(job.to_json()), dict)
 
 
+def test_a_run_time_without_an_end_can_be_shown():
+    job = decode_job(_replaced(PENDING_2026, ("history", "run_time_seconds"), float("inf")))
+    assert job.id in job._repr_html_()
+
+
 @given(
     st.dictionaries(
         st.sampled_from("cpu memory memory_bytes gpu_memory timestamp".split()), json_values
