@@ -40,7 +40,7 @@ def header_value(text: str, what: str = "header value") -> str:
         ValueError: it has a character in it that does not belong into a header.
     """
     _refuse_breaks(text, what)
-    if any(ord(character) > 127 for character in text):
+    if not text.isascii():
         raise ValueError("{} has characters in it that are not ASCII".format(what))
     return text
 
