@@ -132,11 +132,11 @@ def test_a_transfer_that_is_cut_is_an_error_every_time(flaky_jobs, sleeper, faul
                 faults.reset_after(after, endpoint="port_forward")
             else:
                 faults.close(rng.choice((1001, 1011)), endpoint="port_forward", after=after)
-            with socket.create_connection(("127.0.0.1", forward.local_port), 60) as local:
-                try:
+            try:
+                with socket.create_connection(("127.0.0.1", forward.local_port), 60) as local:
                     receive(local, 4 * MIB)
-                except ConnectionResetError:
-                    told += 1
+            except ConnectionResetError:
+                told += 1
     figure(
         "a transfer through a forward, cut in the middle {} times".format(CUTS),
         "an error on the local side, every time",
@@ -169,12 +169,12 @@ with JobsClient(sys.argv[1], sys.argv[2]) as jobs:
             local.close()
         deadline = time.monotonic() + 30
         while True:
-            with connect() as local:
-                try:
+            try:
+                with connect() as local:
                     assert local.recv(1) == b"y"
                     break
-                except OSError:
-                    assert time.monotonic() < deadline
+            except OSError:
+                assert time.monotonic() < deadline
 """
 
 

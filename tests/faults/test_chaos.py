@@ -75,16 +75,21 @@ def use_top(jobs, id, port, rng):
 def use_forward(jobs, id, port, rng):
     data = bytes([rng.randrange(256)]) * rng.randrange(1, 200000)
     with jobs.port_forward(id, 0, port) as forward:
-        with socket.create_connection(("127.0.0.1", forward.local_port), timeout=30) as local:
-            sender = threading.Thread(target=send, args=(local, data))
-            sender.start()
-            try:
-                received = receive(local, len(data))
-            except ConnectionResetError:
-                return  # it was cut, and says so
-            finally:
-                sender.join()
+        try:
+            received = exchange(forward, data)
+        except ConnectionResetError:
+            return  # it was cut, and says so
     assert received == data
+
+
+def exchange(forward, data):
+    with socket.create_connection(("127.0.0.1", forward.local_port), timeout=30) as local:
+        sender = threading.Thread(target=send, args=(local, data))
+        sender.start()
+        try:
+            return receive(local, len(data))
+        finally:
+            sender.join()
 
 
 def send(local, data):

@@ -226,11 +226,11 @@ def test_development_mode_has_nothing_to_complain_about(flaky_platform, sleeper)
                 next(listing)
                 assert jobs.exec_run(id, "cat", input=b"x").stdout == b"x"
                 with jobs.port_forward(id, 0, 9) as forward:
-                    with socket.create_connection(("127.0.0.1", forward.local_port)) as local:
-                        try:
+                    try:
+                        with socket.create_connection(("127.0.0.1", forward.local_port)) as local:
                             local.recv(1)
-                        except ConnectionResetError:
-                            pass
+                    except ConnectionResetError:
+                        pass
         """
     )
     options = ["-X", "dev", "-W", "error::ResourceWarning", "-c", script]
