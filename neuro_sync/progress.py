@@ -40,7 +40,7 @@ class _RichBar:
             rich.BarColumn(),
             rich.TextColumn("{task.fields[count]}"),
             rich.TimeElapsedColumn(),
-            console=_stderr_console(),
+            console=_console(),
             transient=True,
             # It is drawn when there is news: no thread has to run for it.
             auto_refresh=False,
@@ -69,10 +69,13 @@ class _RichBar:
         self._bar.stop()
 
 
-def _stderr_console() -> Any:
+def _console() -> Any:
+    """The console that a program's own displays use, so that rich knows of both; else the one of errors."""
+    import rich
     from rich.console import Console
 
-    return Console(stderr=True)
+    console = rich.get_console()
+    return console if console.is_terminal else Console(stderr=True)
 
 
 def _somebody_is_looking() -> bool:

@@ -49,10 +49,11 @@ def test_waiting_for_a_job(words, jobs, missing):
 @pytest.mark.skipif(find_spec("rich") is None, reason="not installed")
 def test_a_program_may_show_something_of_its_own_meanwhile(words, jobs):
     with Terminal([*words, "within", "tqdm"]) as shown:
-        shown.until("its own")
+        shown.until("its own").until(lambda _: len(active(jobs)) == 2)
         for job in active(jobs):
             jobs.kill(job.id)
         assert shown.until("the end").wait() == 0
+        assert "its own" in shown.text
 
 
 @pytest.mark.parametrize("missing", LIBRARIES)
