@@ -110,15 +110,16 @@ def _interpreter(peer: Peer) -> Optional[str]:
 
 
 def _find(version: str) -> Optional[str]:
-    if sys.version.startswith(version + "."):
-        # The one that a virtual environment is made of: that may be gone the next time.
-        return os.path.realpath(sys.executable)
     root = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser() / "versions"
     candidates = [str(path) for path in sorted(root.glob(version + ".*/bin/python"), reverse=True)]
+    if sys.version.startswith(version + "."):
+        candidates.insert(0, sys.executable)
     on_path = shutil.which("python" + version)
     if on_path is not None:
         candidates.append(on_path)
-    return next((candidate for candidate in candidates if _runs(candidate)), None)
+    # Not those of virtual environments, which may be gone the next time, but what they are made of.
+    found = (os.path.realpath(candidate) for candidate in candidates if _runs(candidate))
+    return next(found, None)
 
 
 def _runs(python: str) -> bool:
