@@ -39,7 +39,7 @@ def main(api_url, token_file, what):
             # With a display of its own: some versions of rich allow one at a time, some more.
             from rich.progress import Progress
 
-            with Progress(auto_refresh=False) as own:
+            with Progress(auto_refresh=False, redirect_stderr=False) as own:
                 own.add_task("its own")
                 own.refresh()
                 jobs.wait(started[0].id, timeout=100)
