@@ -190,6 +190,8 @@ class LogFollower:
                 self._go_on(WsClosed(1000, "silent after the end of the job"), opened=True)
         elif self._errand is None:
             self._errand = Errand(self._poll_job)
+            if self.closed:  # close() in another thread came in between
+                self._errand.call_off()
         elif self._errand.done:
             job, self._errand = self._errand.result, None
             if job is not None and job.status.is_finished:
