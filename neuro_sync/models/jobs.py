@@ -1,5 +1,6 @@
 """Jobs: what they are, how they stand, how they got there."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -101,7 +102,10 @@ def _encode_time(moment: datetime) -> str:
 
 
 def _minutes_to_seconds(value: Any) -> float:
-    return number(value) * 60.0
+    try:
+        return number(value) * 60.0
+    except OverflowError:
+        return math.inf  # servers know no bound, and one such job must not break a listing
 
 
 def _seconds_to_minutes(value: float) -> float:
