@@ -20,8 +20,6 @@ class Scenario(NamedTuple):
         short: what is different in the short form.
         anew: each measurement takes a new process.
         masker: measured with the compiled masker; nothing else depends on it.
-        reached: the ratio that was measured last, where it is under the target: what a regression is measured
-            by then.
         warm: a round that does not count comes first.
     """
 
@@ -34,14 +32,43 @@ class Scenario(NamedTuple):
     short: Dict[str, Any] = {}
     anew: bool = False
     masker: bool = False
-    reached: float = float("inf")
     warm: bool = True
+
+    @property
+    def reached(self) -> float:
+        """What a regression is measured by: the target, or what was reached of it."""
+        return min(self.target, _REACHED.get(self.name, self.target))
 
     def ratio(self, ours: float, theirs: float) -> float:
         """How many times as good as theirs ours is."""
         if self.more_is_better:
             return ours / theirs
         return theirs / ours if ours else float("inf")
+
+
+# Ratios on a busy machine where they are under the target; docs/performance.rst says why. They only ever rise.
+_REACHED = {
+    "import to first call": 2.0,
+    "status": 0.85,
+    "start and kill": 0.9,
+    "list 10,000 jobs": 4.0,
+    "list 100,000 jobs": 4.0,
+    "log in frames of 256 B": 1.5,
+    "log in frames of 4 KiB": 0.6,
+    "log in frames of 64 KiB": 0.35,
+    "log in frames of 1 MiB": 0.55,
+    "100 logs at once": 0.6,
+    "telemetry": 0.85,
+    "exec, 64 bytes there and back": 0.85,
+    "exec, bulk there and back, compiled masker": 0.7,
+    "forward, down": 0.95,
+    "forward, up, compiled masker": 1.0,
+    "forward, up, no masker": 0.5,
+    "forward, 64 bytes there and back": 1.2,
+    "forward, new connections": 0.35,
+    "50 idle streams": 0.2,
+    "memory after one call": 1.6,
+}
 
 
 def _rate(name, kind, unit, target, options, short=None, **more):
