@@ -11,6 +11,7 @@ import time
 from typing import Any, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.models import Response
 from requests.structures import CaseInsensitiveDict
@@ -18,6 +19,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .calloff import watch
+from .environment import ca_bundle
+from .tls import tls_context
 
 __all__ = ["Adapter"]
 
@@ -104,8 +107,8 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 _POOLS = {"http": _Pool, "https": _SecurePool}
-
-
+# urllib3 1 tells OpenSSL no name of a server that is an IP address, so that it could not check it.
+_SHARES_TLS = not str(urllib3.__version__).startswith("1.")  # type: ignore[attr-defined]
 # Fewer than the 10 that urllib3 keeps: none of them may be one that it has given up.
 _POOLS_KEPT = 8
 
@@ -114,7 +117,8 @@ class Adapter(HTTPAdapter):
     """What sends requests, over such connections, through a proxy too.
 
     A sixth of a call's time would go into what it does anew each time: to find the pool of a server, to look
-    for cookies, which nobody reads here.
+    for cookies, which nobody reads here. And most of the time of a new connection would go into the
+    certificates, which it reads for each.
     """
 
     def __init__(self) -> None:
@@ -133,6 +137,16 @@ class Adapter(HTTPAdapter):
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             self._pools[key] = pool
         return pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if not url.lower().startswith("https"):
+            return
+        context = tls_context()
+        if _SHARES_TLS:
+            conn.cert_reqs = "CERT_REQUIRED"
+            conn.conn_kw["ssl_context"] = context
+        else:
+            super().cert_verify(conn, url, ca_bundle() or True, cert)  # type: ignore[no-untyped-call]
 
     def build_response(self, req: Any, resp: Any) -> Response:
         response = Response()

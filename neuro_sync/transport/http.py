@@ -27,7 +27,7 @@ from ..errors import ConnectionFailed, NeuroError, ProtocolError
 from ..wire.paths import header_value, redact
 from ..wire.responses import error_from_response, parse_retry_after
 from .auth import TokenSource
-from .environment import ca_bundle, proxy_for
+from .environment import proxy_for
 from .failures import failed_attempt
 from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout
 from .sessions import Sessions
@@ -366,7 +366,6 @@ class HttpTransport:
             prepared,
             stream=True,
             timeout=timeout,
-            verify=ca_bundle() or True,
             proxies={} if proxy is None else dict.fromkeys(("http", "https"), proxy),
         )
         return response

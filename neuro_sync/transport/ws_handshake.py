@@ -1,9 +1,7 @@
 """Opening a WebSocket: the way there, TLS, and the handshake of websocket-client."""
 
-import os
 import socket
 import ssl
-import threading
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import urlsplit, urlunsplit
@@ -12,8 +10,9 @@ from ..errors import ConnectionFailed, ProtocolError
 from ..wire.paths import header_value, redact
 from ..wire.responses import error_from_response, parse_retry_after
 from .calloff import watch
-from .environment import ca_bundle, proxy_for
+from .environment import proxy_for
 from .retry import AttemptFailed, Timeout
+from .tls import tls_context
 
 __all__ = ["Opened", "open_websocket"]
 
@@ -22,9 +21,6 @@ _SWITCHING = 101
 _LONGEST_ANSWER = 256 * 1024
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
-
-_contexts: Dict[Tuple[Optional[str], int], ssl.SSLContext] = {}
-_contexts_lock = threading.Lock()
 
 
 class Opened(NamedTuple):
@@ -216,7 +212,7 @@ def _connect(url: str, timeout: float) -> Union[socket.socket, ssl.SSLSocket]:
         return sock
     try:
         sock.settimeout(timeout)
-        sock = _context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        sock = tls_context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
         watch(sock)
         sock.do_handshake()
         return sock
@@ -280,25 +276,6 @@ def _dial_directly(host: str, port: int, timeout: float) -> socket.socket:
                 sock.close()
             raise
     raise failure or OSError("{} has no address".format(host))
-
-
-def _context() -> ssl.SSLContext:
-    """The TLS settings: reading the certificates for each connection would be most of its cost."""
-    bundle = ca_bundle()
-    key = (bundle, os.getpid())
-    with _contexts_lock:
-        context = _contexts.get(key)
-        if context is None:
-            if bundle is None:
-                import certifi
-
-                context = ssl.create_default_context(cafile=certifi.where())
-            elif os.path.isdir(bundle):
-                context = ssl.create_default_context(capath=bundle)
-            else:
-                context = ssl.create_default_context(cafile=bundle)
-            _contexts[key] = context
-    return context
 
 
 def _refused(url: str, status: int, answer: _Answer) -> AttemptFailed:
