@@ -1,8 +1,7 @@
 """A job's log as a stream of frames: what there is, then what comes, until the job has ended.
 
 The archive part has the lines that are older than the border, the live part the others; between
-the two goes the separator. Where the border lies is what the platform's Loki backend does
-(protocol.md 4.3).
+the two goes the separator. The border lies where the platform's Loki backend has it.
 """
 
 import asyncio
