@@ -106,10 +106,7 @@ class FrameParser:
             if first in _WHOLE and second < _MASKED and stop <= end and not self._fragments_opcode:
                 if length > self._limit:
                     raise self._too_big(length)
-                payload = data[start:stop]
-                # ASCII is UTF-8, and the check costs next to nothing.
-                if first == _WHOLE_BINARY or payload.isascii():
-                    messages.append(payload)
+                if self._take_whole(first, data[start:stop], messages):
                     position = stop
                     continue
             self._check(first, second, length)
@@ -129,6 +126,14 @@ class FrameParser:
             return messages
         self._rest = data[position:] if self.closed is None else b""
         return messages
+
+    def _take_whole(self, first: int, payload: bytes, messages: List[bytes]) -> bool:
+        """Take a message of one frame, unless its text has to be looked at more closely."""
+        # ASCII is UTF-8, and the check costs next to nothing.
+        if first == _WHOLE_BINARY or payload.isascii():
+            messages.append(payload)
+            return True
+        return False
 
     def _take_short(self, data: bytes, messages: List[bytes]) -> int:
         """The short way for what comes most: whole binary messages of less than 64 KiB.

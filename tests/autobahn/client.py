@@ -22,12 +22,23 @@ class _Text(bytes):
 
 
 class _Parser(FrameParser):
+    def _take_whole(self, first, payload, messages):
+        taken = super()._take_whole(first, payload, messages)
+        if taken:
+            _mark(first & 0x0F, messages)
+        return taken
+
     def _take_data(self, opcode, final, payload, messages):
         kind = opcode or self._fragments_opcode
         before = len(messages)
         super()._take_data(opcode, final, payload, messages)
-        if kind == TEXT and len(messages) > before:
-            messages[-1] = _Text(messages[-1])
+        if len(messages) > before:
+            _mark(kind, messages)
+
+
+def _mark(kind, messages):
+    if kind == TEXT:
+        messages[-1] = _Text(messages[-1])
 
 
 class _Client:
