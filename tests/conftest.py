@@ -7,11 +7,30 @@ import time
 import pytest
 from hypothesis import HealthCheck, settings
 
+from . import summary
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile(
     "neuro_sync", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("neuro_sync")
+
+
+def pytest_sessionfinish(session):
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:  # a process of pytest-xdist, whose own summary nobody sees
+        output["summary"] = summary.dump()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    told = getattr(node, "workeroutput", {}).get("summary")
+    if told is not None:  # one that has crashed tells nothing
+        summary.add(told)
+
+
+def pytest_terminal_summary(terminalreporter):
+    summary.show(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The table of figures that the fault suite prints, and how much of each case a run tries."""
+"""The table of figures, and how much of each case a run tries."""
 
 import logging
 import os
@@ -7,33 +7,15 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from .. import summary
 from .certificates import server_context
 from .chatty import chatty_job
 from .long import VARIABLE
 
-_rows = []
-
-
-def pytest_terminal_summary(terminalreporter):
-    if not _rows:
-        return
-    rows = [("case", "has to be", "measured"), *_rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    rows.insert(1, tuple("-" * width for width in widths))
-    terminalreporter.section("figures of the fault suite")
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths))
-        terminalreporter.write_line("  ".join(cells).rstrip())
-
 
 @pytest.fixture(scope="session")
 def figure():
-    """Puts a row into the table. Call it before the assertions, so that a failure shows there too."""
-
-    def figure(case, required, measured):
-        _rows.append((case, required, measured))
-
-    return figure
+    return summary.figure
 
 
 @pytest.fixture

@@ -13,7 +13,16 @@ VARIABLE = "NEURO_SYNC_LONG_TESTS"
 def main():
     return subprocess.call(
         [
-            *[sys.executable, "-m", "pytest", os.path.dirname(__file__), "--timeout", "3000"],
+            *[
+                sys.executable,
+                "-m",
+                "pytest",
+                os.path.dirname(__file__),
+                "--timeout",
+                "3000",
+                "-n",
+                "0",
+            ],
             *sys.argv[1:],
         ],
         env=dict(os.environ, **{VARIABLE: "1"}),

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from .. import summary
 from .environments import peer_python
 
 __all__ = ["CLIS", "TIMEOUT", "Cli", "until"]
@@ -35,13 +36,7 @@ def until(condition):
 
 
 class Cli:
-    """A CLI with a home of its own.
-
-    Attributes:
-        calls: how often a CLI was run.
-    """
-
-    calls = 0
+    """A CLI with a home of its own."""
 
     def __init__(self, name, home):
         self.name = name
@@ -63,7 +58,7 @@ class Cli:
         )
 
     def command(self, *words):
-        Cli.calls += 1
+        summary.count(summary.COMMANDS, 1)
         return [self.program, "--color", "no", *words]
 
     def run(self, *words):

@@ -2,13 +2,11 @@
 
 import pytest
 
-from .commands import Cli
+from .. import summary
 from .config import config_payload, make_token
 from .environments import prepare
 from .harness import Both
 from .recorder import Recorder
-
-_COUNTS = {}
 
 
 def pytest_collection_finish(session):
@@ -53,13 +51,4 @@ def at_platform(request, platform, tmp_path_factory):
 
 def _count(both):
     both.close()
-    _COUNTS[both.name] = _COUNTS.get(both.name, 0) + both.comparisons
-
-
-def pytest_terminal_summary(terminalreporter):
-    for name, count in sorted(_COUNTS.items()):
-        terminalreporter.write_line("{}: {} comparisons".format(name, count))
-    if Cli.calls:
-        terminalreporter.write_line("CLIs: {} commands".format(Cli.calls))
-    if _COUNTS:
-        terminalreporter.write_line("all peers: {} comparisons".format(sum(_COUNTS.values())))
+    summary.count(both.name, both.comparisons)

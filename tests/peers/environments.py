@@ -11,10 +11,16 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import pytest
+
+try:
+    import fcntl
+except ImportError:  # Windows: one after the other, then
+    fcntl = None
 
 __all__ = ["PEERS", "Peer", "peer_python", "prepare"]
 
@@ -86,6 +92,21 @@ def _make(peer: Peer) -> _Made:
         return _Made(problem="{} needs one of Python {}".format(peer.name, versions))
     key = hashlib.sha256(repr((peer, python)).encode()).hexdigest()[:12]
     home = _home() / "{}-{}".format(peer.name, key)
+    with _alone(home):
+        return _build(peer, python, home)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep the other processes that run tests from making the same environment."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with open(str(home) + ".lock", "w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(peer: Peer, python: str, home: Path) -> _Made:
     executable = str(home / "bin" / "python")
     if not (home / "complete").is_file() or not _runs(executable):
         shutil.rmtree(str(home), ignore_errors=True)
