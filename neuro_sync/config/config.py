@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Seque
 
 from ..errors import ConfigError
 from ..models.cluster import Cluster, Presets, Project, ResourcePool
+from ..transport.forklock import ForkLock
 from ..transport.tokens import user_of
 from . import selection as choices
 from .selection import Selection
@@ -56,7 +57,7 @@ class Config:
         self._http = http
         self._store = store
         self._wanted = wanted or Selection("", None, None)
-        self._lock = threading.RLock()
+        self._lock = ForkLock(threading.RLock)
         self._server: Optional[ServerConfig] = None
         self._selection: Optional[Selection] = None
         self._registries: Dict[str, str] = {}

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..errors import (
     ProtocolError,
 )
 from ..transport.auth import TokenSource
+from ..transport.forklock import ForkLock
 from ..wire.paths import header_value
 from .server import AuthSettings
 from .store import Store, Tokens
@@ -101,8 +101,7 @@ class StoredToken(TokenSource):
         self._http = http
         self._clock = clock
         self._tokens = store.login.tokens
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self._lock = ForkLock()
 
     def token(self) -> str:
         tokens = self._tokens
@@ -123,9 +122,6 @@ class StoredToken(TokenSource):
         self._http.close()
 
     def _renew(self, old: str) -> Tokens:
-        if self._pid != os.getpid():
-            # The lock may have been held at the moment of the fork, by a thread that is not here.
-            self._lock, self._pid = threading.Lock(), os.getpid()
         with self._lock:
             if self._tokens.token != old:
                 return self._tokens  # another thread was quicker

@@ -5,7 +5,6 @@ websocket-client reads other variables than requests does.
 """
 
 import os
-import threading
 from typing import Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
@@ -14,7 +13,6 @@ __all__ = ["ca_bundle", "proxy_for"]
 _SCHEMES = {"ws": "http", "wss": "https"}
 # What the answer depends on; a change of it, as tests and notebooks make, is noticed.
 _VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_lock = threading.Lock()
 _proxies: Dict[Tuple[str, ...], Optional[str]] = {}
 
 
@@ -24,17 +22,18 @@ def proxy_for(url: str) -> Optional[str]:
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
     netloc = parts.netloc.rpartition("@")[2]
     key = (scheme, netloc, *_settings())
-    with _lock:
-        if key in _proxies:
-            return _proxies[key]
+    # Without a lock: one that a thread holds at a fork would never be free in the child.
+    try:
+        return _proxies[key]
+    except KeyError:
+        pass
     from requests.utils import get_environ_proxies, select_proxy
 
     plain = "{}://{}/".format(scheme, netloc)
     proxy = select_proxy(plain, get_environ_proxies(plain))
-    with _lock:
-        if len(_proxies) >= 64:
-            _proxies.clear()
-        _proxies[key] = proxy
+    if len(_proxies) >= 64:
+        _proxies.clear()
+    _proxies[key] = proxy
     return proxy
 
 

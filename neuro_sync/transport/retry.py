@@ -1,13 +1,13 @@
 """How often and how patiently a call is tried, by one tenacity policy for all of them."""
 
 import random
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
 from ..errors import NeuroError, OutcomeUnknown
 from .calloff import called_off, pause
+from .forklock import ForkLock
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -90,7 +90,7 @@ class RetryQuota:
         self._capacity = self._left = capacity
         self._cost = cost
         self._timeout_cost = timeout_cost
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     @property
     def left(self) -> int:

@@ -5,6 +5,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
+from .forklock import ForkLock
+
 if TYPE_CHECKING:
     import requests
 
@@ -19,7 +21,7 @@ class Sessions:
     """A requests.Session for each thread: they are not made for several."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._start_anew()
 
     def _start_anew(self) -> None:

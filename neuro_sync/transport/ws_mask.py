@@ -5,7 +5,6 @@ extra ``speed``); without it, integers of 16 KiB are the fastest way.
 """
 
 import os
-import threading
 from typing import Callable, List, Optional
 
 __all__ = ["apply_mask", "new_key"]
@@ -17,8 +16,9 @@ _POOL = 4096
 _compiled: Optional[Callable[[bytes, bytes], bytes]] = None
 _chosen = False
 _keys: List[bytes] = []
-_keys_lock = threading.Lock()
-_keys_pid = 0
+if hasattr(os, "register_at_fork"):
+    # The child of a fork must not use the keys of its parent.
+    os.register_at_fork(after_in_child=_keys.clear)
 
 
 def apply_mask(data: bytes, key: bytes) -> bytes:
@@ -32,24 +32,27 @@ def apply_mask(data: bytes, key: bytes) -> bytes:
 
 def new_key() -> bytes:
     """Four bytes that nobody can guess, from a pool: asking the system for each is dear."""
-    global _keys, _keys_pid
-    with _keys_lock:
-        if not _keys or _keys_pid != os.getpid():
-            # The child of a fork must not use the keys of its parent.
+    while True:
+        try:
+            return _keys.pop()
+        except IndexError:
             random = os.urandom(_POOL)
-            _keys = [random[n : n + 4] for n in range(0, _POOL, 4)]
-            _keys_pid = os.getpid()
-        return _keys.pop()
+            _keys.extend(random[n : n + 4] for n in range(0, _POOL, 4))
 
 
 def _choose() -> None:
     global _compiled, _chosen
-    try:
-        from websockets.speedups import apply_mask as compiled
-    except ImportError:
-        compiled = None
-    _compiled = compiled
+    _compiled = _installed()
     _chosen = True
+
+
+def _installed() -> Optional[Callable[[bytes, bytes], bytes]]:
+    try:
+        from websockets.speedups import apply_mask
+    except ImportError:
+        return None
+    compiled: Callable[[bytes, bytes], bytes] = apply_mask
+    return compiled
 
 
 def _by_integers(data: bytes, key: bytes) -> bytes:

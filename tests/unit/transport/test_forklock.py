@@ -1,0 +1,61 @@
+"""A lock that a thread holds at a fork is free in the child."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from neuro_sync.transport.forklock import ForkLock
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock])
+def test_it_is_free_in_the_child(make):
+    lock = ForkLock(make)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            done.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(30)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)  # a child that waits for ever ends by it
+        with lock:
+            os._exit(7)
+    try:
+        assert os.waitpid(child, 0)[1] == 7 << 8
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_one_thread_at_a_time_holds_it():
+    lock = ForkLock()
+    inside = []
+
+    def enter(number):
+        for _ in range(200):
+            with lock:
+                inside.append(number)
+                assert len(inside) == 1
+                inside.pop()
+
+    threads = [threading.Thread(target=enter, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not inside
+
+
+def test_one_that_may_be_taken_twice_is_made_of_such_a_lock():
+    lock = ForkLock(threading.RLock)
+    with lock, lock:
+        pass
