@@ -367,6 +367,12 @@ class Config:
         # What other modules of the package use is of no use at a prompt.
         return [name for name in super().__dir__() if name not in _INTERNAL]
 
+    def __reduce__(self) -> str:
+        # What is met first in a client that is pickled, too.
+        raise TypeError(
+            "a client can't be pickled: it has connections and a token; make one in each process"
+        )
+
     def __repr__(self) -> str:
         return "<Config of {}>".format(self._api_url)
 

@@ -133,6 +133,13 @@ def test_a_pool_of_processes_with_a_live_client(flaky_platform, flaky_jobs, slee
         assert flaky_jobs.status(sleeper.id).status is JobStatus.RUNNING
 
 
+def test_who_pickles_a_client_is_told_what_to_do_instead(flaky_platform):
+    with flaky_platform.client() as client:
+        for thing in (client, client.jobs, client.config):
+            with pytest.raises(TypeError, match="make one in each process"):
+                pickle.dumps(thing)
+
+
 ENDS = {
     "end of the script": "",
     "sys.exit": "sys.exit(3)",
