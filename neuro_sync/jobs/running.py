@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from datetime import timedelta
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple, Union
 
 from ..errors import (
@@ -32,6 +33,8 @@ __all__ = ["Running"]
 
 _logger = logging.getLogger(__name__)
 
+# Seconds for the answer to a start that is called off.
+_START_PATIENCE = 0.3
 _TAIL_LINES = 10
 _TAIL_SPAN = timedelta(minutes=1)
 _TAIL_PATIENCE = 5.0  # seconds
@@ -151,10 +154,11 @@ class Running(Waiting, StreamingCalls, Calls):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         write = None if output is None else _writer(output)
-        job = self.start(**start_args)
         cluster_name = start_args.get("cluster_name")
         tail = _Tail()
+        starting = _Starting(lambda: self.start(**start_args))
         try:
+            job = starting.run()
             if write is None:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 ended = self.wait(job.id, timeout=left)
@@ -163,7 +167,7 @@ class Running(Waiting, StreamingCalls, Calls):
                 ended = self._copy_log(job, write, flush, tail, deadline, timeout, cluster_name)
         except BaseException:
             if kill_on_error:
-                self._kill_for_sure(job.id)
+                starting.undo(self._kill_for_sure)
             raise
         if check and ended.status is not JobStatus.SUCCEEDED:
             if output is None:
@@ -288,6 +292,49 @@ def _writer(output: Any) -> Callable[[bytes], Any]:
     # A piece of the log may end in the middle of a character.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     return lambda data: output.write(decoder.decode(data))
+
+
+class _Starting:
+    """Starts a job in a thread of its own: a Ctrl-C must not lose the answer that says which job it is."""
+
+    def __init__(self, start: Callable[[], JobDescription]) -> None:
+        self._start = start
+        self._answers: "SimpleQueue[Union[JobDescription, BaseException]]" = SimpleQueue()
+        self._lock = threading.Lock()
+        self._job: Optional[JobDescription] = None
+        self._kill: Optional[Callable[[str], None]] = None
+        self._thread = threading.Thread(target=self._run, name="neuro_sync-start", daemon=True)
+
+    def run(self) -> JobDescription:
+        """Start the job, or raise what prevents it."""
+        self._thread.start()
+        answer = self._answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def _run(self) -> None:
+        try:
+            job = self._start()
+        except BaseException as error:  # handed to who waits, whatever it is
+            self._answers.put(error)
+            return
+        with self._lock:
+            self._job, kill = job, self._kill
+        self._answers.put(job)
+        if kill is not None:
+            kill(job.id)
+
+    def undo(self, kill: Callable[[str], None]) -> None:
+        """Kill the job, at once or as soon as it is known which one it is."""
+        with self._lock:
+            self._kill, job = kill, self._job
+        if job is not None:
+            kill(job.id)
+        elif self._thread.ident is not None:
+            self._thread.join(_START_PATIENCE)
+            if self._thread.is_alive():
+                _logger.warning("a job may have been started at the last moment, and go on")
 
 
 class _InputWriter:

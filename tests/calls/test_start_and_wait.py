@@ -1,0 +1,74 @@
+"""start_and_wait with a Ctrl-C at the worst of moments: the job is there, and its answer is not."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from neuro_sync import IllegalArgumentError
+
+from .conftest import JOB
+
+ARGUMENTS = {"image": "ubuntu", "preset_name": "cpu-small", "command": "sleep 600"}
+interruptible = pytest.mark.skipif(
+    os.name != "posix" or threading.current_thread() is not threading.main_thread(),
+    reason="Ctrl-C goes to the main thread",
+)
+
+
+class Platform:
+    """Interrupts this process as it starts a job, and answers when it may."""
+
+    def __init__(self):
+        self.may_answer = threading.Event()
+        self.killed = threading.Event()
+
+    def __call__(self, request):
+        if request.method == "POST":
+            os.kill(os.getpid(), signal.SIGINT)
+            self.may_answer.wait(30)
+            return 202, JOB
+        if request.method == "DELETE":
+            assert request.url.endswith(JOB["id"])
+            self.killed.set()
+            return 204
+        return 200, JOB
+
+
+@interruptible
+def test_a_job_whose_answer_comes_with_ctrl_c_is_killed_first(api, connect):
+    platform = api.handler = Platform()
+    platform.may_answer.set()
+    with pytest.raises(KeyboardInterrupt):
+        connect().start_and_wait(**ARGUMENTS)
+    assert platform.killed.wait(30)
+
+
+@interruptible
+def test_a_job_whose_answer_comes_later_is_killed_then(api, connect):
+    platform = api.handler = Platform()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        connect().start_and_wait(**ARGUMENTS)
+    assert time.monotonic() - began < 10
+    assert not platform.killed.is_set()
+    platform.may_answer.set()
+    assert platform.killed.wait(30)
+
+
+@interruptible
+def test_who_does_not_want_it_killed_keeps_it(api, connect):
+    platform = api.handler = Platform()
+    platform.may_answer.set()
+    with pytest.raises(KeyboardInterrupt):
+        connect().start_and_wait(kill_on_error=False, **ARGUMENTS)
+    assert not any(request.method == "DELETE" for request in api.requests)
+
+
+def test_what_prevents_a_start_is_raised_as_by_start(api, connect):
+    api.answers((400, {"error": "no credits"}))
+    with pytest.raises(IllegalArgumentError, match="no credits"):
+        connect().start_and_wait(**ARGUMENTS)
+    assert [request.method for request in api.requests] == ["POST"]
