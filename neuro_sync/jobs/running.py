@@ -34,7 +34,7 @@ __all__ = ["Running"]
 _logger = logging.getLogger(__name__)
 
 # Seconds for the answer to a start that is called off.
-_START_PATIENCE = 0.3
+_START_PATIENCE = 1.0
 _TAIL_LINES = 10
 _TAIL_SPAN = timedelta(minutes=1)
 _TAIL_PATIENCE = 5.0  # seconds
