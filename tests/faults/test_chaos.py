@@ -6,14 +6,14 @@ import threading
 import time
 from collections import Counter
 
-from neuro_sync import ConnectionFailed, OutcomeUnknown, ServerError
+from neuro_sync import ConnectionFailed, OutcomeUnknown, ServerError, StreamClosed
 
 SECONDS = 5.0
 LONG_SECONDS = 120.0
 USERS = 6
 ENDPOINTS = ("log_ws", "exec", "attach", "top", "port_forward", "status", "list")
-# What a user has to reckon with where a server fails.
-HONEST = (ConnectionFailed, OutcomeUnknown, ServerError)
+# What a user has to reckon with where a server fails, or where another thread closes a session that is written to.
+HONEST = (ConnectionFailed, OutcomeUnknown, ServerError, StreamClosed)
 
 
 def strike(faults, rng):
