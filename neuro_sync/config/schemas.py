@@ -3,7 +3,7 @@
 What is written has to be what the CLI of that generation would have written: it compares.
 """
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..models.cluster import Project
 
@@ -69,7 +69,7 @@ NEWEST = SCHEMAS[-1]
 def dump_clusters(payloads: Sequence[Mapping[str, Any]], schema: Schema) -> List[Object]:
     """Clusters of ``/config`` in the form that they have on disk."""
     if schema == SCHEMAS[0]:
-        return [_cluster(payload, _preset_2022, orgs_may_be_null=True) for payload in payloads]
+        return [_cluster_2022(payload) for payload in payloads]
     if schema == SCHEMAS[1]:
         return [_cluster_2025(payload) for payload in payloads]
     return [_cluster_2026(payload) for payload in payloads]
@@ -88,19 +88,21 @@ def dump_projects(projects: Sequence[Project]) -> List[Object]:
     ]
 
 
-def _cluster(payload: Mapping[str, Any], preset: Any, *, orgs_may_be_null: bool = False) -> Object:
-    orgs = payload.get("orgs") or []
-    result: Object = {
-        "name": payload["name"],
-        "orgs": list(orgs) if orgs_may_be_null else [org for org in orgs if org is not None],
-    }
+def _cluster(payload: Mapping[str, Any], preset: Any, orgs: Sequence[Optional[str]]) -> Object:
+    result: Object = {"name": payload["name"], "orgs": list(orgs)}
     result.update((name, payload.get(name) or "") for name in _SERVICES)
     result["presets"] = [preset(item) for item in payload.get("resource_presets") or []]
     return result
 
 
+def _cluster_2022(payload: Mapping[str, Any]) -> Object:
+    orgs = payload.get("orgs")
+    return _cluster(payload, _preset_2022, [None] if orgs is None else orgs)
+
+
 def _cluster_2025(payload: Mapping[str, Any]) -> Object:
-    result = _cluster(payload, _preset_2025)
+    orgs = ["NO_ORG" if org is None else org for org in payload.get("orgs") or [None]]
+    result = _cluster(payload, _preset_2025, orgs)
     result.update(_pools(payload, _pool_2025))
     apps = payload.get("apps") or {}
     result["apps"] = {"hostname_templates": apps.get("apps_hostname_templates") or []}
@@ -108,7 +110,7 @@ def _cluster_2025(payload: Mapping[str, Any]) -> Object:
 
 
 def _cluster_2026(payload: Mapping[str, Any]) -> Object:
-    result = _cluster(payload, _preset_2026)
+    result = _cluster(payload, _preset_2026, payload.get("orgs") or [])
     result.update(_pools(payload, _pool_2026))
     apps = payload.get("apps") or {}
     result["apps"] = {

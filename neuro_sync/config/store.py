@@ -25,6 +25,7 @@ __all__ = ["Login", "NotWritable", "Store", "Tokens"]
 _FILE = "db"
 _PATIENCE = 5.0  # seconds to wait for a CLI that is writing
 _NO_ORG = "NO_ORG"
+_DEFAULT_ORG = "default-org"  # what the newest CLI has where a cluster lists no organisation
 
 
 class NotWritable(ConfigError):
@@ -103,7 +104,7 @@ class Store:
             "version": schema.version,
             "project_name": selection.project_name,
             "cluster_name": selection.cluster_name,
-            "org_name": selection.org_name or _no_org(schema),
+            "org_name": _org_on_disk(selection, schema, server),
             "clusters": json.dumps(dump_clusters(server.cluster_payloads, schema)),
             "projects": json.dumps(dump_projects(list(server.projects.values()))),
             "timestamp": time.time(),
@@ -169,7 +170,7 @@ class Store:
         """
         self._update(
             cluster_name=selection.cluster_name,
-            org_name=selection.org_name or _no_org(self.login.schema),
+            org_name=_org_on_disk(selection, self.login.schema, self.login.server),
             project_name=selection.project_name,
         )
         self.login = replace(self.login, selection=selection)
@@ -213,8 +214,15 @@ class Store:
             raise ConfigError("cannot write to {}: {}".format(self.path / _FILE, error)) from error
 
 
-def _no_org(schema: Schema) -> Optional[str]:
-    return None if schema == SCHEMAS[0] else _NO_ORG
+def _org_on_disk(
+    selection: Selection, schema: Schema, server: Optional[ServerConfig]
+) -> Optional[str]:
+    """The current organisation, or what the CLI of that generation can work with where there is none."""
+    if selection.org_name or schema == SCHEMAS[0]:
+        return selection.org_name
+    cluster = None if server is None else server.clusters.get(selection.cluster_name)
+    allowed = cluster is not None and cluster.allows_no_org
+    return _NO_ORG if allowed or schema != NEWEST else _DEFAULT_ORG
 
 
 def _check(path: Path) -> None:
@@ -292,10 +300,9 @@ def _tokens(row: Mapping[str, Any]) -> Tokens:
 def _login(row: Mapping[str, Any]) -> Login:
     try:
         auth = AuthSettings.from_dict(json.loads(row["auth_config"]))
-        selection = _selection(row)
-        return Login(
-            str(row["url"]), auth, _tokens(row), selection, _server(row, auth), _schema(row)
-        )
+        server, schema = _server(row, auth), _schema(row)
+        selection = _selection(row, schema, server)
+        return Login(str(row["url"]), auth, _tokens(row), selection, server, schema)
     except (AttributeError, KeyError, TypeError, ValueError, ProtocolError) as error:
         raise ConfigError(
             "the login is damaged ({}: {}): log in again".format(type(error).__name__, error)
@@ -308,12 +315,23 @@ def _schema(row: Mapping[str, Any]) -> Schema:
     return NEWEST if "vcluster_url" in row else SCHEMAS[1]
 
 
-def _selection(row: Mapping[str, Any]) -> Selection:
-    org = row.get("org_name")
-    return Selection(
-        row.get("cluster_name") or "",
-        None if org in (None, "", _NO_ORG) else org,
-        row.get("project_name") or None,
+def _selection(row: Mapping[str, Any], schema: Schema, server: Optional[ServerConfig]) -> Selection:
+    cluster_name, org = row.get("cluster_name") or "", row.get("org_name")
+    if org == _DEFAULT_ORG and schema == NEWEST:
+        org = org if _has_org(server, cluster_name, org) else None
+    elif org in ("", _NO_ORG):
+        org = None
+    return Selection(cluster_name, org, row.get("project_name") or None)
+
+
+def _has_org(server: Optional[ServerConfig], cluster_name: str, org_name: str) -> bool:
+    """The server itself speaks of the organisation: its name is not the CLI's word for none."""
+    if server is None:
+        return False
+    cluster = server.clusters.get(cluster_name)
+    listed = cluster is not None and org_name in cluster.orgs
+    return listed or any(
+        (key.cluster_name, key.org_name) == (cluster_name, org_name) for key in server.projects
     )
 
 

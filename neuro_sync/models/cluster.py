@@ -24,6 +24,8 @@ __all__ = ["GPU", "TPU", "Cluster", "Preset", "Presets", "Project", "ResourcePoo
 
 _MIB = 2**20
 _VENDORS = ("nvidia", "amd", "intel")
+# How "no organisation" is said: by servers, in projects, and by the CLI of 2025 on disk.
+_NO_ORG = (None, "", "NO_ORG")
 
 
 @dataclass(frozen=True)
@@ -222,8 +224,7 @@ class ResourcePool(JsonModel):
 
 
 def _orgs(values: Any) -> Tuple[str, ...]:
-    # null is how servers of 2022 say "no organisation".
-    return texts([value for value in values if value is not None])
+    return texts([value for value in values if value not in _NO_ORG])
 
 
 def _named(item: Any) -> Any:
@@ -291,7 +292,7 @@ class Cluster(JsonModel):
         changed = dict(payload)
         get = payload.get
         orgs = get("orgs")
-        if isinstance(orgs, (list, tuple)) and None in orgs:
+        if isinstance(orgs, (list, tuple)) and any(word in orgs for word in _NO_ORG):
             changed["allows_no_org"] = True
         # On disk the CLI has other names for these.
         if get("resource_presets") is None and get("presets") is not None:
@@ -330,7 +331,7 @@ class Project(JsonModel):
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        if payload.get("org_name") in ("", "NO_ORG"):
+        if payload.get("org_name") in _NO_ORG:
             return {**payload, "org_name": None}
         return payload
 

@@ -291,6 +291,29 @@ def test_orgs_without_any(server):
         )
 
 
+@pytest.mark.parametrize("orgs", [[], [None], [None, "acme"]])
+def test_a_login_without_an_organisation_stays_without(server, tmp_path, orgs):
+    """As it is from a token alone, whatever the CLI needs to have on disk for it."""
+    payload = GENERATIONS[2026]("https://api.example")
+    for cluster in payload["clusters"]:
+        cluster["orgs"] = orgs
+    projects = [{"name": name, "cluster_name": "default", "role": "writer"} for name in "pq"]
+    server.changes.update(clusters=payload["clusters"], projects=projects)
+    factory = neuro_sync.Factory(tmp_path / "login")
+    factory.login_with_token(server.token, url=server.url)
+    with JobsClient(server.url, server.token) as jobs, factory.get() as client:
+        for config in (jobs.config, client.config):
+            assert (config.org_name, config.project_name) == (None, "p")
+            assert config.cluster_orgs == [None, *filter(None, orgs)]
+        client.config.switch_cluster("second")
+        client.config.switch_cluster("default")
+        client.config.switch_org(None)
+        client.config.switch_project("q")
+        client.config.fetch()
+    with factory.get() as client:
+        assert (client.config.org_name, client.config.project_name) == (None, "q")
+
+
 DIGEST = "sha256:" + "0a" * 32
 
 

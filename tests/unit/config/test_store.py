@@ -1,5 +1,6 @@
 """The login on disk, of every generation of the CLI: read as it is, and changed without harm to its owner."""
 
+import json
 import os
 import re
 import shutil
@@ -95,11 +96,86 @@ def test_the_selection_is_changed_and_nothing_else(path, generation):
     assert row_of(path) == after
 
 
-def test_no_organisation_is_what_its_generation_calls_so(path, generation):
+def offering(orgs, config=2026):
+    """A server all of whose clusters list these organisations."""
+    payload = CONFIGS[config]("https://api.example")
+    for cluster in payload["clusters"]:
+        cluster["orgs"] = orgs
+    return parse_server_config(payload)
+
+
+@pytest.mark.parametrize(
+    ("orgs", "words"),
+    [
+        ([], {2022: None, 2025: "NO_ORG", 2026: "default-org"}),
+        (None, {2022: None, 2025: "NO_ORG", 2026: "default-org"}),
+        ([None, "acme"], {2022: None, 2025: "NO_ORG", 2026: "NO_ORG"}),
+    ],
+)
+def test_no_organisation_is_what_its_generation_calls_so(path, generation, orgs, words):
     store = Store.open(path)
+    store.save_server(offering(orgs))
     store.save_selection(Selection("default", None, None))
-    assert row_of(path)["org_name"] == (None if generation == 2022 else "NO_ORG")
+    assert row_of(path)["org_name"] == words[generation]
     assert Store.open(path).login.selection.org_name is None
+
+
+@pytest.mark.parametrize(("orgs", "word"), [([], "default-org"), ([None], "NO_ORG")])
+def test_a_new_login_without_an_organisation(tmp_path, orgs, word):
+    path = tmp_path / "new"
+    selection = Selection("default", None, None)
+    Store.create(path, "https://api.example/api/v1", NEW, offering(orgs), selection)
+    assert row_of(path)["org_name"] == word
+    assert Store.open(path).login.selection == selection
+
+
+def test_a_new_login_of_2022_without_an_organisation(tmp_path):
+    path = tmp_path / "new"
+    selection = Selection("default", None, None)
+    Store.create(path, "https://api.example/api/v1", NEW, offering([], 2022), selection)
+    assert row_of(path)["org_name"] is None
+
+
+@pytest.mark.parametrize(
+    ("generation", "orgs", "project_org", "read"),
+    [
+        (2026, [], "acme", None),
+        (2026, ["acme"], "acme", None),
+        (2026, [None], "acme", None),
+        (2026, ["default-org"], "acme", "default-org"),
+        (2026, [], "default-org", "default-org"),
+        # The CLI of 2025 has another word for it.
+        (2025, ["acme"], "acme", "default-org"),
+    ],
+)
+def test_an_organisation_may_have_the_name_that_stands_for_none(
+    tmp_path, generation, orgs, project_org, read
+):
+    project = {"name": "p", "cluster_name": "default", "org_name": project_org, "role": "writer"}
+    path = write_login(
+        tmp_path / "login",
+        generation,
+        token="t",
+        org_name="default-org",
+        clusters=json.dumps([{"name": "default", "orgs": orgs}]),
+        projects=json.dumps([project]),
+    )
+    assert Store.open(path).login.selection.org_name == read
+
+
+@pytest.mark.parametrize(
+    ("orgs", "kept"),
+    [
+        (["acme"], {2022: ["acme"], 2025: ["acme"], 2026: ["acme"]}),
+        ([None, "acme"], {2022: [None, "acme"], 2025: ["NO_ORG", "acme"], 2026: [None, "acme"]}),
+        ([], {2022: [], 2025: ["NO_ORG"], 2026: []}),
+        (None, {2022: [None], 2025: ["NO_ORG"], 2026: []}),
+    ],
+)
+def test_organisations_are_kept_in_the_words_of_the_generation(path, generation, orgs, kept):
+    Store.open(path).save_server(offering(orgs))
+    for cluster in json.loads(row_of(path)["clusters"]):
+        assert cluster["orgs"] == kept[generation]
 
 
 @pytest.mark.parametrize("word", [None, "", "NO_ORG"])

@@ -76,9 +76,16 @@ def test_gpus_of_all_years(payload, expected):
 
 @pytest.mark.parametrize(
     ("orgs", "names", "without"),
-    [(["a", None], ("a",), True), ([None], (), True), (["a"], ("a",), False), ([], (), False)],
+    [
+        (["a", None], ("a",), True),
+        ([None], (), True),
+        (["NO_ORG", "a"], ("a",), True),
+        (["a"], ("a",), False),
+        ([], (), False),
+        (None, (), False),
+    ],
 )
-def test_null_among_the_organisations_stands_for_none(orgs, names, without):
+def test_no_organisation_is_told_from_those_that_there_are(orgs, names, without):
     cluster = Cluster.from_dict({"name": "c", "orgs": orgs})
     assert (tuple(cluster.orgs), cluster.allows_no_org) == (names, without)
     assert Cluster.from_json(cluster.to_json()) == cluster
