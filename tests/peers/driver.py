@@ -113,6 +113,9 @@ async def log_in(order):
         async with await factory.get() as client:
             if do == "config":
                 return {name: getattr(client.config, name) for name in order["names"]}
+            if do == "start":
+                arguments = build(order["arguments"], sdk, client.parse)
+                return (await client.jobs.start(**arguments)).id
             if do != "look":
                 await getattr(client.config, do)(*order.get("names", ()))
             return await look(client)

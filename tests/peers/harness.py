@@ -161,6 +161,8 @@ def _log_in(order):
         with factory.get(retry=RetryPolicy(attempts=1)) as client:
             if do == "config":
                 return {name: getattr(client.config, name) for name in order["names"]}
+            if do == "start":
+                return client.jobs.start(**build(order["arguments"], neuro_sync, client.parse)).id
             if do != "look":
                 getattr(client.config, do)(*order.get("names", ()))
             return _look(client)

@@ -3,59 +3,14 @@
 import base64
 import hashlib
 import json
-import sqlite3
-from contextlib import closing
 
 import pytest
 
 from . import config as configs
 from .config import make_token
+from .logins import Shared
 
 PEERS = ["newest", "middle", "oldest"]
-
-
-class Shared:
-    """A login that a peer and we both use."""
-
-    def __init__(self, both, path):
-        self.both = both
-        self.path = path
-
-    def _order(self, do, facts):
-        return {"method": "factory", "path": str(self.path), "do": do, **facts}
-
-    def they(self, do, **facts):
-        """What comes of it in the peer, which has to succeed."""
-        return self._done(self.both.peer(self._order(do, facts)))
-
-    def we(self, do, **facts):
-        return self._done(self.both.us(self._order(do, facts)))
-
-    def they_and_we(self, do="look", **facts):
-        self.both.comparisons += 1
-        theirs, ours = self.they(do, **facts), self.we(do, **facts)
-        # The SDK of 2022 has no projects.
-        return theirs, {name: ours[name] for name in theirs}
-
-    def _done(self, answered):
-        result, self.requests = answered
-        assert "result" in result, result
-        return result["result"]
-
-    def row(self):
-        with closing(sqlite3.connect(str(self.path / "db"))) as db:
-            db.row_factory = sqlite3.Row
-            (row,) = db.execute("SELECT * FROM main").fetchall()
-            return dict(row)
-
-    def expire(self):
-        """Let the time pass after which a token is refreshed."""
-        with closing(sqlite3.connect(str(self.path / "db"))) as db, db:
-            db.execute("UPDATE main SET expiration_time = 1")
-
-    def modes(self):
-        paths = [self.path, *self.path.iterdir()]
-        return {path.name: oct(path.stat().st_mode & 0o777) for path in paths}
 
 
 @pytest.fixture(params=PEERS)
@@ -96,7 +51,7 @@ def test_an_older_cli_takes_our_login_over_as_it_does_the_newest_ones(
     seen = []
     for login in (theirs, ours):
         login.both = middle
-        first, _ = middle.peer(login._order("look", {}))
+        first, _ = middle.peer(login.order("look", {}))
         then_theirs, then_ours = login.they_and_we()
         assert then_ours == then_theirs
         assert "vcluster_url" not in login.row()
@@ -131,19 +86,15 @@ def test_who_logs_out_here_is_out_there(shared, platform):
     shared.they("login", url=platform.api_url)
     assert shared.we("logout") is False
     assert not shared.path.exists()
-    assert "error" in shared.both.peer(shared._order("look", {}))[0]
+    assert "error" in shared.both.peer(shared.order("look", {}))[0]
     shared.we("login", url=platform.api_url)
     shared.they("logout")
-    result, _ = shared.both.us(shared._order("look", {}))
+    result, _ = shared.both.us(shared.order("look", {}))
     assert result["error"] == "ConfigError"
 
 
-def _log_in_to_the_recorder(shared):
-    shared.they("login_with_token", url=shared.both.recorder.api_url, token=make_token("alice"))
-
-
 def test_what_one_switches_to_the_other_is_at(recent):
-    _log_in_to_the_recorder(recent)
+    recent.log_in_to_the_recorder()
     for do, name in (
         ("switch_project", "zoo"),
         ("switch_cluster", "second"),
@@ -170,7 +121,7 @@ def test_switching_chooses_the_same(recent, tmp_path):
     """Each in a login of its own: what follows from a switch is the same."""
     ours = Shared(recent.both, tmp_path / "ours")
     for login in (recent, ours):
-        _log_in_to_the_recorder(login)
+        login.log_in_to_the_recorder()
     for do, name in (
         ("switch_project", "zoo"),
         ("switch_org", "other"),
@@ -186,7 +137,7 @@ def test_a_platform_of_2022_is_the_same_for_its_own_cli_and_for_us(oldest, tmp_p
     """It has no projects, and no organisation is one of the choices."""
     theirs, ours = Shared(oldest, tmp_path / "theirs"), Shared(oldest, tmp_path / "ours")
     with oldest.recorder.configured(configs.GENERATIONS[2022]):
-        _log_in_to_the_recorder(theirs)
+        theirs.log_in_to_the_recorder()
         ours.we("login_with_token", url=oldest.recorder.api_url, token=make_token("alice"))
         for login in (theirs, ours):
             for do, names in (("look", ()), ("switch_org", ["acme"]), ("switch_org", [None])):
@@ -215,7 +166,7 @@ def test_what_we_fetch_is_kept_as_they_keep_it(request, peer, tmp_path, generati
     both = request.getfixturevalue(peer)
     shared = Shared(both, tmp_path / "login")
     with both.recorder.configured(configs.GENERATIONS[generation]):
-        _log_in_to_the_recorder(shared)
+        shared.log_in_to_the_recorder()
         before = shared.row()
         shared.we("fetch")
         both.comparisons += 1
@@ -267,7 +218,7 @@ def test_a_passed_config_is_taken_the_same(recent, tmp_path, changes):
 def test_a_directory_has_its_own_cluster_and_organisation(newest, tmp_path, name, text):
     """The SDK takes them only together with the CLI, which is in its environment."""
     shared = Shared(newest, tmp_path / "login")
-    _log_in_to_the_recorder(shared)
+    shared.log_in_to_the_recorder()
     (tmp_path / name).write_text(text)
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
@@ -278,10 +229,10 @@ def test_a_directory_has_its_own_cluster_and_organisation(newest, tmp_path, name
 @pytest.mark.parametrize("do", ["switch_cluster", "switch_org"])
 def test_what_a_file_says_is_not_switched(newest, tmp_path, do):
     shared = Shared(newest, tmp_path / "login")
-    _log_in_to_the_recorder(shared)
+    shared.log_in_to_the_recorder()
     (tmp_path / ".apolo.toml").write_text('[job]\ncluster-name = "default"\norg-name = "acme"\n')
     newest.comparisons += 1
-    order = shared._order(do, {"names": ["second"], "cwd": str(tmp_path)})
+    order = shared.order(do, {"names": ["second"], "cwd": str(tmp_path)})
     theirs, ours = newest.peer(order)[0], newest.us(order)[0]
     assert "RuntimeError" in theirs["bases"]
     assert "RuntimeError" in ours["bases"], ours
