@@ -10,6 +10,7 @@ from ..models.cluster import Project
 __all__ = ["NEWEST", "SCHEMAS", "Schema", "dump_clusters", "dump_projects"]
 
 _MIB = 2**20
+_NO_ORG = "NO_ORG"
 _VENDORS = ("nvidia", "amd", "intel")
 _SERVICES = (
     "registry_url",
@@ -81,7 +82,7 @@ def dump_projects(projects: Sequence[Project]) -> List[Object]:
         {
             "name": project.name,
             "cluster_name": project.cluster_name,
-            "org_name": project.org_name or "NO_ORG",
+            "org_name": project.org_name or _NO_ORG,
             "role": project.role,
         }
         for project in projects
@@ -101,8 +102,7 @@ def _cluster_2022(payload: Mapping[str, Any]) -> Object:
 
 
 def _cluster_2025(payload: Mapping[str, Any]) -> Object:
-    orgs = ["NO_ORG" if org is None else org for org in payload.get("orgs") or [None]]
-    result = _cluster(payload, _preset_2025, orgs)
+    result = _cluster(payload, _preset_2025, _named_orgs(payload.get("orgs") or [None]))
     result.update(_pools(payload, _pool_2025))
     apps = payload.get("apps") or {}
     result["apps"] = {"hostname_templates": apps.get("apps_hostname_templates") or []}
@@ -110,7 +110,8 @@ def _cluster_2025(payload: Mapping[str, Any]) -> Object:
 
 
 def _cluster_2026(payload: Mapping[str, Any]) -> Object:
-    result = _cluster(payload, _preset_2026, payload.get("orgs") or [])
+    # The CLI would keep nulls, and then fail on them.
+    result = _cluster(payload, _preset_2026, _named_orgs(payload.get("orgs") or []))
     result.update(_pools(payload, _pool_2026))
     apps = payload.get("apps") or {}
     result["apps"] = {
@@ -120,6 +121,10 @@ def _cluster_2026(payload: Mapping[str, Any]) -> Object:
     if apps.get("app_proxy_url"):
         result["apps"]["app_proxy_url"] = apps["app_proxy_url"]
     return result
+
+
+def _named_orgs(orgs: Sequence[Optional[str]]) -> List[str]:
+    return [_NO_ORG if org is None else org for org in orgs]
 
 
 def _pools(payload: Mapping[str, Any], pool: Any) -> Object:

@@ -97,14 +97,15 @@ def test_an_organisation_may_be_called_that(newest, tmp_path):
 def test_where_no_organisation_is_a_choice_their_own_login_is_of_no_use_to_them(
     newest, tmp_path, orgs
 ):
-    """It keeps NULL, which it then refuses; with ours it asks servers of those years in their own word."""
+    """It keeps nulls, which it then refuses; with ours it asks servers of those years in their own word."""
     with newest.recorder.configured(_config(orgs, None)):
         theirs, ours = _two_logins(newest, tmp_path)
-        before, after = _rows(theirs, ours)
-        assert after["clusters"] == before["clusters"]
+        assert theirs.row()["org_name"] is None
         assert "org_name is required" in newest.peer(theirs.order("look", {}))[0]["text"]
         assert _orgs(_sent(ours.they, ours)) == ["NO_ORG", "NO_ORG"]
-        newest.comparisons += 2
+        for do, name in (("switch_cluster", "second"), ("switch_org", "NO_ORG")):
+            assert ours.they(do, names=[name])["org_name"] == "NO_ORG"
+            newest.comparisons += 1
         for login in (theirs, ours):
             assert login.we("look")["org_name"] is None
         assert _orgs(_sent(ours.we, ours)) == [None, None]

@@ -167,7 +167,10 @@ def test_an_organisation_may_have_the_name_that_stands_for_none(
     ("orgs", "kept"),
     [
         (["acme"], {2022: ["acme"], 2025: ["acme"], 2026: ["acme"]}),
-        ([None, "acme"], {2022: [None, "acme"], 2025: ["NO_ORG", "acme"], 2026: [None, "acme"]}),
+        (
+            [None, "acme"],
+            {2022: [None, "acme"], 2025: ["NO_ORG", "acme"], 2026: ["NO_ORG", "acme"]},
+        ),
         ([], {2022: [], 2025: ["NO_ORG"], 2026: []}),
         (None, {2022: [None], 2025: ["NO_ORG"], 2026: []}),
     ],
