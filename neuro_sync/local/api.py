@@ -40,6 +40,7 @@ def setup_api(
     add("GET", "/ping", handlers.ping)
     add("GET", "/api/v1/ping", handlers.ping)
     add("GET", "/api/v1/config", handlers.config, name="config")
+    add("POST", "/api/v1/users/{user}/permissions", handlers.share)
     add("POST", "/api/v1/jobs", handlers.start, name="start")
     add("GET", "/api/v1/jobs", handlers.list, name="list")
     add("GET", _JOB, handlers.status, name="status")
@@ -66,6 +67,13 @@ class _Api:
 
     async def ping(self, request: web.Request) -> web.StreamResponse:
         return web.Response()
+
+    async def share(self, request: web.Request) -> web.StreamResponse:
+        # What the CLI's "run --share" asks for once the job is there.
+        text = "cannot share with {!r}: this platform has no users but {!r}".format(
+            request.match_info["user"], await authorize(request)
+        )
+        raise refusal(web.HTTPNotFound, error=text)
 
     async def config(self, request: web.Request) -> web.StreamResponse:
         # A bad token is no error here: the answer says that it is one.

@@ -93,3 +93,11 @@ def test_the_token_may_come_in_the_query_or_as_a_sub_protocol(api):
 def test_the_service_says_its_version(api, path, service):
     version = api.call("GET", path).headers["X-Service-Version"]
     assert version.startswith("platform-{}/".format(service))
+
+
+def test_nothing_is_shared_with_others(api):
+    permissions = [{"uri": "job://local/local-org/local-project/job-1", "action": "write"}]
+    response = api.call("POST", "/users/somebody/permissions", json=permissions)
+    assert "no users but 'user'" in api.error(response, 404)
+    response = api.call("POST", "/users/somebody/permissions", json=permissions, headers={})
+    assert response.status_code == 401

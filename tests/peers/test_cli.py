@@ -232,6 +232,13 @@ class TestRun:
         assert code != 0
         assert "Energy schedule 'x' not found" in text
 
+    def test_whom_a_job_cannot_be_shared_with(self, cli):
+        code, text = cli.run(
+            *"job run --preset cpu-small --detach --share somebody ubuntu -- true".split()
+        )
+        assert code != 0
+        assert "cannot share with 'somebody': this platform has no users but 'user'" in text
+
 
 class TestJob:
     def test_its_status_and_life_span(self, cli, jobs, running):
