@@ -3,7 +3,7 @@
 import base64
 import json
 
-__all__ = ["GENERATIONS", "config_payload", "make_token"]
+__all__ = ["AS_OF", "GENERATIONS", "config_payload", "make_token"]
 
 _GIB = 2**30
 
@@ -105,13 +105,14 @@ def _preset(name, credits_per_hour, *, memory=8 * _GIB, **more):
     }
 
 
-def _config_2025(base, authorized=True):
-    """GPUs are numbers, with the models beside them; no organisation is one of two."""
-    payload = config_payload(base, authorized)
+def _as_of_2025(payload):
+    """GPUs are numbers, with the models beside them."""
     payload.pop("vcluster_url", None)
     for cluster in payload.get("clusters", ()):
         cluster["apps"] = {"apps_hostname_templates": ["{app_name}.apps.default.example"]}
-        cluster["resource_presets"].pop(3)
+        cluster["resource_presets"] = [
+            preset for preset in cluster["resource_presets"] if "nvidia_migs" not in preset
+        ]
         for item in cluster["resource_presets"] + cluster["resource_pool_types"]:
             for vendor in ("nvidia", "amd", "intel"):
                 gpu = item.pop(vendor + "_gpu", None)
@@ -123,9 +124,9 @@ def _config_2025(base, authorized=True):
     return payload
 
 
-def _config_2022(base, authorized=True):
+def _as_of_2022(payload):
     """No projects, no pools, and ``gpu`` for all GPUs; a cluster may be used without an organisation."""
-    payload = _config_2025(base, authorized)
+    payload = _as_of_2025(payload)
     for key in ("orgs", "projects", "admin_url"):
         payload.pop(key, None)
     for cluster in payload.get("clusters", ()):
@@ -145,7 +146,15 @@ def _config_2022(base, authorized=True):
     return payload
 
 
-GENERATIONS = {2022: _config_2022, 2025: _config_2025, 2026: config_payload}
+#: Make of the answer of a server of 2026 what one of that year says.
+AS_OF = {2022: _as_of_2022, 2025: _as_of_2025, 2026: lambda payload: payload}
+
+
+def _config_of(year):
+    return lambda base, authorized=True: AS_OF[year](config_payload(base, authorized))
+
+
+GENERATIONS = {year: _config_of(year) for year in AS_OF}
 
 
 def make_token(user="alice"):

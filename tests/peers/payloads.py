@@ -4,7 +4,7 @@ import copy
 
 from hypothesis import strategies as st
 
-__all__ = ["JOBS", "TELEMETRY", "jobs"]
+__all__ = ["JOBS", "TELEMETRY", "clusters", "jobs", "telemetry"]
 
 PENDING_2026 = {
     "id": "job-0f5c2d8e-6a41-4a7f-9a55-3c1d2b7e9f10",
@@ -337,3 +337,71 @@ def jobs():
         of_a_newer_server=st.just({"x": 1}),
     )
     return st.builds(lambda job, changed: {**job, **changed}, base, changes)
+
+
+_BYTES = st.integers(0, 2**45)
+_GPU = st.builds(
+    lambda required, optional: {**required, **optional},
+    st.fixed_dictionaries({"count": st.integers(1, 16), "model": _WORD}),
+    _optional(memory=_BYTES),
+)
+_VENDORS = {vendor + "_gpu": _GPU for vendor in ("nvidia", "amd", "intel")}
+_NAMES = st.lists(_WORD, max_size=2)
+
+
+def _named(required, optional, min_size=0):
+    """Objects with names that differ."""
+    one = st.builds(
+        lambda first, second: {**first, **second},
+        st.fixed_dictionaries({"name": _WORD, **required}),
+        _optional(**optional),
+    )
+    return st.lists(one, min_size=min_size, max_size=3, unique_by=lambda item: item["name"])
+
+
+def clusters():
+    """What differs between clusters, of a server of 2026: names, organisations, presets and pools."""
+    presets = _named(
+        {
+            "credits_per_hour": st.decimals(0, 1000, places=3).map(str),
+            "cpu": st.floats(0.1, 512),
+            "memory": _BYTES,
+            "scheduler_enabled": st.booleans(),
+            "preemptible_node": st.booleans(),
+        },
+        {
+            "nvidia_migs": st.dictionaries(_WORD, _GPU, min_size=1, max_size=2),
+            "tpu": st.fixed_dictionaries({"type": _WORD, "software_version": _WORD}),
+            "resource_pool_names": _NAMES,
+            "available_resource_pool_names": _NAMES,
+            **_VENDORS,
+        },
+    )
+    sizes = dict.fromkeys(("min_size", "max_size", "memory", "disk_size"), _BYTES)
+    pools = _named(
+        {"cpu": st.floats(0.1, 512), **sizes}, {"is_preemptible": st.just(True), **_VENDORS}
+    )
+    orgs = st.lists(_WORD, min_size=1, max_size=3, unique=True)
+    return _named(
+        {"orgs": orgs, "resource_presets": presets, "resource_pool_types": pools}, {}, min_size=1
+    )
+
+
+def telemetry():
+    """A sample, of a server since these SDKs can read it: memory comes in bytes, and in MiB beside that."""
+    return st.builds(
+        lambda *parts: {key: value for part in parts for key, value in part.items()},
+        st.fixed_dictionaries(
+            {
+                "cpu": st.floats(0, 512) | st.integers(0, 512),
+                "timestamp": st.floats(0, 4e9) | st.integers(0, 4 * 10**9),
+            }
+        ),
+        _memory("memory"),
+        _optional(gpu_duty_cycle=st.integers(0, 100)),
+        st.just({}) | _memory("gpu_memory"),
+    )
+
+
+def _memory(name):
+    return _BYTES.map(lambda size: {name + "_bytes": size, name: size // 2**20})

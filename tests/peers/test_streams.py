@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .comparing import PEERS, fields_of, joined
-from .payloads import FAILED_2022, TELEMETRY
+from .payloads import FAILED_2022, TELEMETRY, telemetry
 
 TEXT, BINARY, CLOSE = 0x81, 0x82, 0x88
 STDOUT, STDERR, EXIT = b"\x01", b"\x02", b"\x03"
@@ -51,6 +51,19 @@ def test_telemetry_is_the_same(both):
     theirs, ours = ask(both, "top", frames, {"method": "top", "arguments": {}})
     assert ours == theirs
     assert len(ours) == len(TELEMETRY)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(samples=st.lists(telemetry(), min_size=1, max_size=3))
+def test_any_telemetry_is_the_same(both, samples):
+    frames = [frame(json.dumps(sample).encode(), TEXT) for sample in samples]
+    theirs, ours = ask(both, "top", frames, {"method": "top", "arguments": {}})
+    assert ours == theirs
 
 
 STAMPS = ["2026-09-14T08:11:13.001Z", "2026-09-14T08:11:14.2501Z", "2026-09-14T08:11:15.000100000Z"]
