@@ -1,6 +1,6 @@
 """Runs in the environment of a peer: does with the SDK what it reads on standard input, prints what came of it.
 
-Each line is a JSON object; so is each answer.
+Each line is a JSON object; so is each answer, after a first line that says that it has logged in.
 """
 
 import asyncio
@@ -136,6 +136,7 @@ async def main(url, token, directory):
     await factory.login_with_token(token, url=URL(url))
     async with await factory.get() as client:
         loop = asyncio.get_event_loop()
+        print("ready", flush=True)
         while True:
             line = await loop.run_in_executor(None, sys.stdin.readline)
             if not line:

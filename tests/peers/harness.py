@@ -42,6 +42,8 @@ class Both:
             # What a peer says of its own dependencies is not for us.
             env=dict(os.environ, PYTHONWARNINGS="ignore"),
         )
+        # Until then the server has to be as it is for everybody.
+        assert self._process.stdout.readline() == b"ready\n", "{} can't log in".format(name)
         self.ours = JobsClient(
             api_url, token, timeout=Timeout(5, 20), retry=RetryPolicy(attempts=1)
         )

@@ -246,6 +246,8 @@ class TestJob:
             text = cli("job", "status", id)
             for shown in (running, "cli-running", "running", "text", "a, b"):
                 assert shown in text
+        command = {"apolo": "generate-run-command", "neuro": "generate-run"}[cli.name]
+        assert "--name cli-running" in cli("job", command, running)
         before = jobs.status(running).life_span
         assert "life span" in cli("job", "bump-life-span", "cli-running", "2h")
         assert jobs.status(running).life_span == before + 7200

@@ -60,6 +60,21 @@ def test_an_older_cli_takes_our_login_over_as_it_does_the_newest_ones(
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize(("peer", "year"), [("newest", 2026), ("oldest", 2022)])
+def test_a_platform_without_logins_is_the_same(request, tmp_path, peer, year):
+    """It shows its clusters to everybody, and takes a token that each makes."""
+    both = request.getfixturevalue(peer)
+    theirs, ours = Shared(both, tmp_path / "theirs"), Shared(both, tmp_path / "ours")
+    everybody = configs.GENERATIONS[year]
+    with both.recorder.configured(lambda base, _: dict(everybody(base), authorized=False)):
+        theirs.they("login", url=both.recorder.api_url)
+        ours.we("login", url=both.recorder.api_url)
+        for login in (theirs, ours):
+            they, we = login.they_and_we()
+            assert we == they
+            assert they["username"] == "user"
+
+
 def test_a_token_that_we_refresh_works_there(shared, platform):
     shared.they("login", url=platform.api_url)
     first = shared.row()
