@@ -20,8 +20,7 @@ __all__ = ["Tunnel", "prepare"]
 
 _log = logging.getLogger(__name__)
 
-# Just below the size from which malloc maps memory anew for each piece.
-_CHUNK = 120 * 1024
+_CHUNK = 256 * 1024
 _ORDERLY = (1000, 1005)
 # How often a send that is held back looks around, in seconds.
 _LOOK = 0.2
@@ -123,7 +122,7 @@ class Tunnel:
         try:
             while not self._stopped.is_set():
                 frames = conn.recv_batch()
-                self._send_local(conn, frames[0] if len(frames) == 1 else b"".join(frames))
+                self._send_local(conn, b"".join(frames))
         except WsClosed as error:
             if error.code in _ORDERLY:
                 self._finish()

@@ -24,7 +24,7 @@ from .ws_frames import (
 )
 from .ws_handshake import Opened, open_websocket
 from .ws_mask import apply_mask, new_key
-from .ws_socket import SharedSocket
+from .ws_socket import share
 
 __all__ = ["WsAborted", "WsClosed", "WsConnection", "WsTransport"]
 
@@ -64,8 +64,8 @@ class WsTransport:
         timeout: Timeout = Timeout(),
         retrier: Optional[Retrier] = None,
         user_agent: str = USER_AGENT,
-        heartbeat: float = 15.0,
-        silence: float = 25.0,
+        heartbeat: float = 21.0,
+        silence: float = 28.0,
     ) -> None:
         self.auth = auth
         self.timeout = timeout
@@ -136,7 +136,7 @@ class WsConnection:
     def __init__(self, opened: Opened, url: str, *, heartbeat: float, silence: float) -> None:
         self.response_headers = opened.headers
         self.subprotocol = opened.subprotocol
-        self._socket = SharedSocket(opened.sock, opened.received)
+        self._socket = share(opened.sock, opened.received)
         self._url = redact(url)
         self._heartbeat = heartbeat
         self._silence = silence
@@ -178,9 +178,8 @@ class WsConnection:
 
     def _receive(self) -> List[bytes]:
         try:
-            data = self._socket.read()
+            data = self._socket.read(self._patience())
             if data is None:
-                self._wait()
                 return []
         except NeuroError:
             raise  # silence: it is an OSError too
@@ -208,17 +207,17 @@ class WsConnection:
             self._parser.pings.clear()
         return messages
 
-    def _wait(self) -> None:
-        """Wait for bytes, ping a quiet peer, and give a silent one up."""
+    def _patience(self) -> float:
+        """Seconds to wait for bytes; pings a quiet peer, and gives a silent one up."""
         now = time.monotonic()
-        quiet = now - self._heard
-        if quiet >= self._silence:
-            raise self._lost("the peer is silent for {:.0f} s".format(quiet))
+        lost = self._heard + self._silence
+        if now >= lost:
+            raise self._lost("the peer is silent for {:.0f} s".format(now - self._heard))
         next_ping = max(self._heard, self._pinged) + self._heartbeat
         if now >= next_ping:
             self.keepalive()
             next_ping = now + self._heartbeat
-        self._socket.wait_readable(max(0.0, min(next_ping, self._heard + self._silence) - now))
+        return min(next_ping, lost) - now
 
     def _said_goodbye(self, frame: CloseFrame) -> WsClosed:
         self._try_send(CLOSE, close_payload(frame.code) if frame.code != 1005 else b"")

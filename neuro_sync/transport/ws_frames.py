@@ -81,13 +81,14 @@ class FrameParser:
             FrameError: the peer broke the rules. The messages before are lost with the connection.
         """
         messages: List[bytes] = []
+        position = 0
         if self._missing:
-            data = self._fill(data, messages)
+            position = self._fill(data, messages)
         elif self._rest:
             data = self._rest + data
             self._rest = b""
         end = len(data)
-        position = self._take_short(data, messages)
+        position = self._take_short(data, position, messages)
         while self.closed is None and end - position >= 2:
             first, second = data[position], data[position + 1]
             start, length = position + 2, second & 0x7F
@@ -135,15 +136,15 @@ class FrameParser:
             return True
         return False
 
-    def _take_short(self, data: bytes, messages: List[bytes]) -> int:
+    def _take_short(self, data: bytes, position: int, messages: List[bytes]) -> int:
         """The short way for what comes most: whole binary messages of less than 64 KiB.
 
         Returns:
             Where something else begins.
         """
         if self._fragments_opcode or self._limit < _SHORT or self.closed is not None:
-            return 0
-        position, end = 0, len(data)
+            return position
+        end = len(data)
         while position + 4 <= end and data[position] == _WHOLE_BINARY:
             length = data[position + 1]
             start = position + 2
@@ -159,18 +160,18 @@ class FrameParser:
             position = stop
         return position
 
-    def _fill(self, data: bytes, messages: List[bytes]) -> bytes:
-        """Complete the frame that is under way; returns what comes behind it."""
-        if len(data) < self._missing:
+    def _fill(self, data: bytes, messages: List[bytes]) -> int:
+        """Complete the frame that is under way, or take all; returns where the next one begins."""
+        size = self._missing
+        if len(data) < size:
             self._parts.append(data)
             self._missing -= len(data)
-            return b""
-        self._parts.append(data[: self._missing])
-        data = data[self._missing :]
+            return len(data)
+        self._parts.append(data[:size])
         payload = _unmasked(b"".join(self._parts), self._mask)
         self._parts, self._missing = [], 0
         self._take(self._head, payload, messages)
-        return data
+        return size
 
     def _check(self, first: int, second: int, length: int) -> None:
         """Refuse a frame by its header, before any of its payload is read."""

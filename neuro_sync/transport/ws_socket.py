@@ -1,43 +1,49 @@
-"""A socket that one thread reads while others write, over TLS too.
+"""A socket that one thread reads while others write, over TLS too."""
 
-An SSL object must not be used by two threads at one moment, and a blocking one would be for as long as the peer
-is silent. So the socket does not block: each call into TLS is short and under a lock, and what has to be
-waited for is waited for outside of it.
-"""
-
+import math
 import os
 import socket
 import ssl
+import struct
 import threading
 from typing import Optional, Union
 
-__all__ = ["SharedSocket"]
+from .memory import keep_freed_memory
 
-# Just below the size from which malloc maps memory anew for each piece.
-_READ_SIZE = 120 * 1024
+__all__ = ["SharedSocket", "share"]
+
+# What is asked for at once: more where that much comes, as it does in bulk.
+_LEAST, _MOST = 64 * 1024, 512 * 1024
+_TLS_SIZE = 120 * 1024
 
 
-class SharedSocket:
-    """Takes over a connected socket, which may be a TLS one.
+def share(sock: Union[socket.socket, ssl.SSLSocket], received: bytes = b"") -> "SharedSocket":
+    """Take over a connected socket, which may be a TLS one.
 
     Args:
         sock: connected, after all handshakes.
         received: bytes that were read from it already.
     """
+    keep_freed_memory()
+    if isinstance(sock, ssl.SSLSocket):
+        return _TlsSocket(sock, received)
+    if hasattr(socket, "MSG_DONTWAIT"):
+        return _BlockingSocket(sock, received)
+    return SharedSocket(sock, received)
 
-    def __init__(self, sock: Union[socket.socket, ssl.SSLSocket], received: bytes = b"") -> None:
+
+class SharedSocket:
+    """It does not block: what has to be waited for is waited for before."""
+
+    def __init__(self, sock: socket.socket, received: bytes) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._received = received
-        self._tls_lock: Optional[threading.Lock] = (
-            threading.Lock() if isinstance(sock, ssl.SSLSocket) else None
-        )
-        self._buffer = bytearray(_READ_SIZE)
-        self._view = memoryview(self._buffer)
+        self._size = _LEAST
         self._pid = os.getpid()
 
-    def read(self) -> Optional[bytes]:
-        """What has arrived, b"" at the end; None: nothing has.
+    def read(self, timeout: float) -> Optional[bytes]:
+        """What has arrived, b"" at the end; None: nothing has in that many seconds.
 
         Raises:
             OSError: the connection broke.
@@ -45,56 +51,44 @@ class SharedSocket:
         if self._received:
             received, self._received = self._received, b""
             return received
-        if self._tls_lock is not None:
-            return self._read_tls(self._tls_lock)
+        data = self._read_now()
+        if data is None and self._wait_readable(timeout):
+            data = self._read_now()
+        return data
+
+    def _read_now(self) -> Optional[bytes]:
         try:
-            count = self._sock.recv_into(self._view)
+            data = self._sock.recv(self._size)
         except (BlockingIOError, InterruptedError):
             return None
-        return bytes(self._view[:count])
+        self._adapt(len(data))
+        return data
 
-    def _read_tls(self, lock: threading.Lock) -> Optional[bytes]:
-        # A record has 16 KiB at most: several of them cost one round of all the rest.
-        filled = 0
-        while filled < _READ_SIZE:
-            try:
-                with lock:
-                    count = self._sock.recv_into(self._view[filled:])
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                break
-            except ssl.SSLEOFError:
-                count = 0
-            except OSError:
-                if filled:
-                    break  # it comes again with the next call
-                raise
-            if count == 0:
-                if filled:
-                    break
-                return b""
-            filled += count
-        return bytes(self._view[:filled]) if filled else None
+    def _adapt(self, count: int) -> None:
+        """Ask for more where as much has come as was asked for, and for less where little has."""
+        if count == self._size:
+            self._size = min(2 * count, _MOST)
+        elif count < self._size // 8:
+            self._size = max(self._size // 2, _LEAST)
 
-    def write(self, data: "Union[bytes, memoryview]") -> int:
+    def _wait_readable(self, timeout: float) -> bool:
+        from urllib3.util.wait import wait_for_read
+
+        return bool(wait_for_read(self._sock, timeout))
+
+    def write(self, data: Union[bytes, memoryview]) -> int:
         """Write as much as fits now; returns how much did.
 
         Raises:
             OSError: the connection broke.
         """
         try:
-            if self._tls_lock is None:
-                return self._sock.send(data)
-            with self._tls_lock:
-                return self._sock.send(data)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
             return 0
 
-    def wait_readable(self, timeout: Optional[float]) -> bool:
-        from urllib3.util.wait import wait_for_read
-
-        return bool(self._received) or bool(wait_for_read(self._sock, timeout))
-
-    def wait_writable(self, timeout: Optional[float]) -> bool:
+    def wait_writable(self, timeout: float) -> bool:
+        """Wait until more fits."""
         from urllib3.util.wait import wait_for_write
 
         return bool(wait_for_write(self._sock, timeout))
@@ -111,3 +105,71 @@ class SharedSocket:
 
     def close(self) -> None:
         self._sock.close()
+
+
+class _BlockingSocket(SharedSocket):
+    """Waits in the read itself: one call into the system for each, and one wake-up."""
+
+    def __init__(self, sock: socket.socket, received: bytes) -> None:
+        super().__init__(sock, received)
+        sock.setblocking(True)
+        self._timeout = 0.0
+
+    def read(self, timeout: float) -> Optional[bytes]:
+        # In whole tenths, so that it is seldom another than before.
+        timeout = max(1, math.ceil(timeout * 10)) / 10
+        if timeout != self._timeout:
+            self._set_timeout(timeout)
+        if self._received:
+            return super().read(timeout)
+        return self._read_now()
+
+    def _set_timeout(self, timeout: float) -> None:
+        seconds, fraction = divmod(timeout, 1)
+        value = struct.pack("@ll", int(seconds), int(fraction * 1e6))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+        self._timeout = timeout
+
+    def write(self, data: Union[bytes, memoryview]) -> int:
+        try:
+            return self._sock.send(data, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+
+class _TlsSocket(SharedSocket):
+    """An SSL object must not be used by two threads at one moment: each call into it is short and under a lock."""
+
+    def __init__(self, sock: ssl.SSLSocket, received: bytes) -> None:
+        super().__init__(sock, received)
+        self._lock = threading.Lock()
+        self._view = memoryview(bytearray(_TLS_SIZE))
+
+    def _read_now(self) -> Optional[bytes]:
+        # A record has 16 KiB at most: several of them cost one round of all the rest.
+        filled = 0
+        while filled < _TLS_SIZE:
+            try:
+                with self._lock:
+                    count = self._sock.recv_into(self._view[filled:])
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                break
+            except ssl.SSLEOFError:
+                count = 0
+            except OSError:
+                if filled:
+                    break  # it comes again with the next call
+                raise
+            if count == 0:
+                if filled:
+                    break
+                return b""
+            filled += count
+        return bytes(self._view[:filled]) if filled else None
+
+    def write(self, data: Union[bytes, memoryview]) -> int:
+        try:
+            with self._lock:
+                return super().write(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0

@@ -133,13 +133,10 @@ def drained(jobs, url, query):
     while not last.endswith(
         b"\x88\x02\x03\xe8"
     ):  # the close frame: the server waits for ours behind it
-        data = socket.read()
-        if data is None:
-            socket.wait_readable(None)
-        elif not data:
+        data = socket.read(60.0)
+        if not data:
             break
-        else:
-            last = data
+        last = data
     took = time.perf_counter() - began
     connection.close()
     return took
