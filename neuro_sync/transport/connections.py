@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.models import Response
-from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -33,16 +32,19 @@ class _Timed(io.RawIOBase):
         self._sock = sock
         self._timeout = timeout
         self._deadline: Optional[float] = time.monotonic() + timeout
+        self._reads = 0
 
     def leave_off(self) -> None:
         self._deadline = None
-        self._sock.settimeout(self._timeout)
+        if self._reads > 1:
+            self._sock.settimeout(self._timeout)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> Optional[int]:
-        if self._deadline is not None:
+        self._reads += 1
+        if self._deadline is not None and self._reads > 1:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise socket.timeout("timed out")
@@ -138,6 +140,9 @@ class Adapter(HTTPAdapter):
             self._pools[key] = pool
         return pool
 
+    def request_url(self, request: Any, proxies: Any) -> Any:
+        return super().request_url(request, proxies) if proxies else request.path_url
+
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         if not url.lower().startswith("https"):
             return
@@ -151,7 +156,7 @@ class Adapter(HTTPAdapter):
     def build_response(self, req: Any, resp: Any) -> Response:
         response = Response()
         response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
+        response.headers = resp.headers
         response.raw = resp
         response.reason = resp.reason
         response.url = req.url

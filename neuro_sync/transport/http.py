@@ -438,6 +438,8 @@ def _chunks(response: "requests.Response") -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
+        if raw.length_remaining == 0 and "Content-Encoding" not in raw.headers:
+            return  # that was all, and nothing is left in a decoder
 
 
 def _socket_of(response: "requests.Response") -> Optional[socket.socket]:
