@@ -2,14 +2,16 @@
 
 import threading
 from collections import deque
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Deque, Optional
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional
 
-from ..errors import ConnectionFailed, JobNotFound, LogGap, ResourceNotFound
+from ..errors import ConnectionFailed, JobNotFound, LogGap, ResourceNotFound, StreamClosed
 from ..transport.ws import WsClosed
 from ..wire.logresume import Gap, LogAssembler, Piece
-from .reader import Errand, Reader, close_text
+from .errand import Errand
+from .reader import Reader, close_text
 from .retrying import PASSING, Retrying
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class LogFollower:
         self._finished_before_dial = False
         self._silences = 0
         self._errand: Optional[Errand] = None
+        self._torn = False
         #: What has come and is not delivered yet.
         self.pieces: Deque[Piece] = deque()
         #: Held while that or the assembler changes, so that any thread can ask for the position.
@@ -94,6 +97,15 @@ class LogFollower:
     def check_process(self) -> None:
         if self._reader is not None:
             self._reader.check_process()
+
+    def check_whole(self) -> None:
+        """Raise StreamClosed where Ctrl-C left a step half done: that is not the end of the log."""
+        if self._torn:
+            self.close()
+            raise StreamClosed(
+                "the reading of this log was interrupted in the middle of a step: follow it anew, "
+                "after a cursor that was taken before"
+            )
 
     def close(self) -> None:
         """End it, from any thread, at any time."""
@@ -126,22 +138,32 @@ class LogFollower:
                 raise
             self._after_silence(reader)
             return
-        if frames is None:
-            if not reader.closed:
+        with self.step():
+            if frames is not None:
+                self._take(reader, frames)
+            elif not reader.closed:
                 self._connection_ended(reader)
-            return
-        self._silences = 0
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """What Ctrl-C leaves half done can't be gone on from, nor be done again."""
+        self._torn = True
         try:
-            with self.lock:
-                self.pieces.extend(self._assembler.feed(frames))
-                lost = self._assembler.lost
-                if lost:
-                    # What is missing may only be late: not told before other tries confirm it.
-                    self.pieces.pop()
-        except BaseException:
-            # Ctrl-C at the wrong moment: what was fed in half must not be gone on from.
-            self.close()
+            yield
+        except Exception:
+            self._torn = False
             raise
+        self._torn = False
+
+    def _take(self, reader: Reader, frames: List[bytes]) -> None:
+        self._silences = 0
+        with self.lock:
+            self.pieces.extend(self._assembler.feed(frames))
+            lost = self._assembler.lost
+            if lost:
+                # What is missing may only be late: not told before other tries confirm it.
+                self.pieces.pop()
+        reader.done()
         if lost:
             self._gap_tries += 1
             self._retrying.fruitless(failed=False)

@@ -11,7 +11,7 @@ from ..errors import ConnectionFailed, LogGap
 from ..wire.logposition import decode_cursor, encode_cursor
 from ..wire.logresume import Chunk, Gap, LogAssembler
 from .following import LogFollower
-from .reader import OneReader
+from .onereader import OneReader
 from .retrying import ReconnectPolicy, Retrying
 
 if TYPE_CHECKING:
@@ -95,7 +95,12 @@ class LogStream:
 
     @property
     def cursor(self) -> str:
-        """The place behind what was delivered, as a text that ``monitor(id, after=cursor)`` goes on from."""
+        """The place behind what was delivered, as a text that ``monitor(id, after=cursor)`` goes on from.
+
+        Raises:
+            StreamClosed: Ctrl-C in the middle of a read left no place that is certain.
+        """
+        self._follower.check_whole()
         with self._follower.lock:
             pending = [piece for piece in self._follower.pieces if isinstance(piece, Chunk)]
             without = len(self._lines) + sum(
@@ -119,13 +124,18 @@ class LogStream:
             LogGap: lines may be missing here; reading on goes on behind the gap.
             ConnectionFailed: the log could not be taken up again; its ``cursor`` says where.
             TimeoutError: nothing came in time; nothing is lost.
+            StreamClosed: Ctrl-C in the middle of an earlier read left no place to go on from.
             ConcurrentRead: another thread is reading.
         """
         with self._one_reader:
             if self._lines or self._line_start:
                 return self._take_back()
-            chunk = self._next(timeout)
-            return None if chunk is None else chunk.data
+            chunk = self._first_chunk(timeout)
+            if chunk is None:
+                return None
+            with self._follower.lock:
+                self._follower.pieces.popleft()
+            return chunk.data
 
     def lines(self, encoding: str = "utf-8", errors: str = "replace") -> Iterator[str]:
         """The lines, as they come, without their ends.
@@ -187,17 +197,19 @@ class LogStream:
 
     def _next_line(self) -> Optional[bytes]:
         while not self._lines:
-            chunk = self._next(None, self._split)
+            chunk = self._first_chunk(None)
             if chunk is None:
                 line = b"".join(self._line_start)
                 self._line_start = []
                 return line or None
+            with self._follower.lock, self._follower.step():
+                self._split(chunk.data)
+                self._follower.pieces.popleft()
         line = self._lines.popleft()
         return line[:-1] if line.endswith(b"\r") else line
 
-    def _split(self, chunk: Chunk) -> None:
-        """Take a chunk apart while the state is held: not one line of it is delivered yet."""
-        first, *lines = chunk.data.split(b"\n")
+    def _split(self, chunk: bytes) -> None:
+        first, *lines = chunk.split(b"\n")
         self._line_start.append(first)
         if lines:
             self._lines.append(b"".join(self._line_start))
@@ -205,21 +217,17 @@ class LogStream:
             self._lines.extend(lines)
             self._line_start = [rest] if rest else []
 
-    def _next(
-        self,
-        timeout: Optional[float],
-        take: Optional[Callable[[Chunk], None]] = None,
-    ) -> Optional[Chunk]:
+    def _first_chunk(self, timeout: Optional[float]) -> Optional[Chunk]:
+        """Wait for a chunk and leave it where it is. None: there is none, and there will be none."""
         follower = self._follower
+        follower.check_whole()
         deadline = None if timeout is None else self._clock() + timeout
         while not follower.closed:
             if follower.pieces:
-                with follower.lock:
-                    piece = follower.pieces.popleft()
-                    if isinstance(piece, Chunk):
-                        if take is not None:
-                            take(piece)
-                        return piece
+                piece = follower.pieces[0]
+                if isinstance(piece, Chunk):
+                    return piece
+                follower.pieces.popleft()
                 self._tell_gap(piece)
             elif follower.over:
                 return None

@@ -5,24 +5,31 @@ All signalling goes through ``SimpleQueue``: it alone may be used from a finaliz
 garbage collector can run at any moment in any thread, that of the reader itself included.
 """
 
-import logging
 import os
 import threading
 import time
 import weakref
+from collections import deque
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Type, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Deque,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+)
 
-from ..errors import ConcurrentRead, StreamClosed
+from ..errors import StreamClosed
 from ..transport.calloff import Making
 
 if TYPE_CHECKING:
     from ..transport.ws import WsConnection
 
-__all__ = ["Errand", "OneReader", "Reader", "close_text"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Reader", "close_text"]
 
 _LIMIT = 8 * 2**20
 # What a frame costs beyond its payload: without it a flood of empty frames would have no bound.
@@ -30,27 +37,6 @@ _FRAME_COST = 64
 # While the queue is full nothing is read: the server must hear from us in another way.
 _KEEPALIVE = 10.0
 _JOIN = 0.4
-
-
-class OneReader:
-    """Lets one thread at a time read a stream: a context manager around each read."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(False):
-            raise ConcurrentRead(
-                "another thread is reading this stream; read it in one thread, or open one for each"
-            )
-
-    def __exit__(
-        self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self._lock.release()
 
 
 class _Batch(NamedTuple):
@@ -169,6 +155,10 @@ class Reader:
         core = self._core = _Core()
         self._opened = False
         self._ended: Optional[_End] = None
+        # What was taken from the queue and is not dealt with: one item at most.
+        self._inbox: Deque[Any] = deque()
+        # The frames that were taken last, and what was made of them: in one, so that there are both or none.
+        self._made: Tuple[Optional[List[bytes]], Deque[Any]] = (None, deque())
         self._forget = weakref.finalize(self, core.shut)
         # At interpreter exit the thread, a daemon, just stops.
         self._forget.atexit = False
@@ -216,30 +206,58 @@ class Reader:
             TimeoutError: it was not made in time.
         """
         if not self._opened:
-            item = self._next(timeout)
-            if item is not _OPENED:
+            if self._next(timeout) is not _OPENED:
                 return False
             self._opened = True
+        if self._inbox and self._inbox[0] is _OPENED:
+            self._inbox.clear()
         return not self._core.closed
 
-    def get(self, timeout: Optional[float] = None) -> Optional[List[bytes]]:
-        """The frames that have come, at least one. None: the connection has ended.
+    @property
+    def items(self) -> Deque[Any]:
+        """What is left of what :meth:`take` made."""
+        return self._made[1]
+
+    def take(
+        self, make: Callable[[List[bytes]], Deque[Any]], timeout: Optional[float] = None
+    ) -> bool:
+        """Put what ``make`` makes of the frames that have come into :attr:`items`. False: there are no more.
+
+        Whenever Ctrl-C comes, nothing is lost by it, and nothing is there twice when this is called again.
 
         Raises:
             TimeoutError: none came in time.
         """
-        if not self._opened:
-            started = time.monotonic()
-            if not self.opened(timeout):
-                return None
-            if timeout is not None:
-                timeout -= time.monotonic() - started
+        frames = self.get(timeout)
+        if frames is None:
+            return False
+        if frames is not self._made[0]:
+            self._made = (frames, make(frames))
+        self.done()
+        self._made = (None, self._made[1])
+        return True
+
+    def get(self, timeout: Optional[float] = None) -> Optional[List[bytes]]:
+        """The frames that have come, at least one: the same ones until :meth:`done`. None: no more.
+
+        Raises:
+            TimeoutError: none came in time.
+        """
+        began = time.monotonic()
+        if not self.opened(timeout):
+            return None
+        if timeout is not None:
+            timeout -= time.monotonic() - began
         item = self._next(timeout)
         if item.__class__ is not _Batch:
             return None
-        self._core.taken(item.cost)
         frames: List[bytes] = item.frames
         return frames
+
+    def done(self) -> None:
+        """The frames that :meth:`get` returned are dealt with."""
+        self._core.taken(self._inbox[0].cost)
+        self._inbox.clear()
 
     def _next(self, timeout: Optional[float]) -> "Union[_Batch, _End, object]":
         core = self._core
@@ -248,15 +266,19 @@ class Reader:
             return None
         if self._ended is not None:
             return self._ended
-        try:
-            item = core.items.get(timeout=None if timeout is None else max(timeout, 0.0))
-        except Empty:
-            raise TimeoutError("nothing came within {:g} s".format(timeout or 0.0)) from None
+        if not self._inbox:
+            wait = None if timeout is None else max(timeout, 0.0)
+            try:
+                # In one step: Ctrl-C must not find it on its way from there to here.
+                self._inbox.extend(map(core.items.get, (True,), (wait,)))
+            except Empty:
+                raise TimeoutError("nothing came within {:g} s".format(timeout or 0.0)) from None
         if core.closed:
             return None
+        item: "Union[_Batch, _End, object]" = self._inbox[0]
         if item.__class__ is _End:
             self._ended = item
-        return item  # type: ignore[no-any-return]
+        return item
 
     def check_process(self) -> None:
         """Raise StreamClosed in a forked child: the stream is the parent's."""
@@ -273,44 +295,6 @@ class Reader:
         if threading.current_thread() is not self._thread:
             self._thread.join(_JOIN)
         _drain(core.items)
-
-
-class Errand:
-    """Runs a callable in a thread that nobody has to wait for."""
-
-    def __init__(self, target: Callable[[], Any]) -> None:
-        self._results: List[Any] = []
-        self._making = Making()
-        threading.Thread(
-            target=_run_errand,
-            args=(target, self._making, self._results),
-            name="neuro_sync-errand",
-            daemon=True,
-        ).start()
-
-    @property
-    def done(self) -> bool:
-        return bool(self._results)
-
-    @property
-    def result(self) -> Any:
-        """What it returned, or None where it raised an error, which is then in the debug log."""
-        return self._results[0]
-
-    def call_off(self) -> None:
-        """Nobody wants to know any more."""
-        self._making.call_off()
-
-
-def _run_errand(target: Callable[[], Any], making: Making, results: List[Any]) -> None:
-    result = None
-    try:
-        with making:
-            result = target()
-    except Exception as error:
-        _log.debug("an errand failed: %s", error)
-    finally:
-        results.append(result)
 
 
 def _drain(items: "SimpleQueue[Any]") -> None:

@@ -10,7 +10,8 @@ from ..errors import ConnectionFailed, ProtocolError, StdStreamError, StreamClos
 from ..models.messages import Message
 from ..transport.ws import WsClosed
 from ..wire import channels
-from .reader import OneReader, Reader, close_text
+from .onereader import OneReader
+from .reader import Reader, close_text
 
 if TYPE_CHECKING:
     from ..transport.ws import WsConnection
@@ -42,7 +43,6 @@ class StdStream:
         self._one_reader = OneReader()
         # All of one write comes before any of another.
         self._write_lock = threading.Lock()
-        self._messages: Deque[Message] = deque()
         self._exit: Optional[channels.ExitStatus] = None
         self._failure: Optional[BaseException] = None
         self._ended = False
@@ -73,8 +73,9 @@ class StdStream:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._one_reader:
             while not self._reader.closed:
-                if self._messages:
-                    return self._messages.popleft()
+                if self._reader.items:
+                    message: Message = self._reader.items.popleft()
+                    return message
                 if self._ended:
                     self._tell_end()
                     return None
@@ -85,15 +86,13 @@ class StdStream:
     def _receive(self, left: Optional[float]) -> None:
         last_word = self._exit is not None and (left is None or left > _GOODBYE)
         try:
-            frames = self._reader.get(_GOODBYE if last_word else left)
+            taken = self._reader.take(self._messages_of, _GOODBYE if last_word else left)
         except TimeoutError:
             if not last_word:
                 raise
             self._end(None)
             return
-        if frames is not None:
-            self._take(frames)
-        elif not self._reader.closed:
+        if not taken and not self._reader.closed:
             self._end(self._reader.error)
 
     def write_in(self, data: bytes) -> None:
@@ -128,7 +127,8 @@ class StdStream:
             raise StreamClosed("the session has ended: nothing can be written")
         self._conn.send(frame)
 
-    def _take(self, frames: Iterable[bytes]) -> None:
+    def _messages_of(self, frames: Iterable[bytes]) -> Deque[Message]:
+        messages: Deque[Message] = deque()
         pieces: List[memoryview] = []
         fileno = 0
         for frame in frames:
@@ -141,15 +141,11 @@ class StdStream:
             if len(frame) == 1:
                 continue  # sent right after connecting: it is not the end of anything
             if channel != fileno:
-                self._flush(fileno, pieces)
+                _flush(fileno, pieces, messages)
                 fileno = channel
             pieces.append(memoryview(frame)[1:])
-        self._flush(fileno, pieces)
-
-    def _flush(self, fileno: int, pieces: List[memoryview]) -> None:
-        if pieces:
-            self._messages.append(Message(fileno, b"".join(pieces)))
-            pieces.clear()
+        _flush(fileno, pieces, messages)
+        return messages
 
     def _take_other(self, frame: bytes) -> None:
         channel, payload = channels.split(frame)
@@ -201,3 +197,9 @@ class StdStream:
         else:
             state = "ended" if self._reader.over else "open"
         return "<StdStream {}>".format(state)
+
+
+def _flush(fileno: int, pieces: List[memoryview], messages: Deque[Message]) -> None:
+    if pieces:
+        messages.append(Message(fileno, b"".join(pieces)))
+        pieces.clear()

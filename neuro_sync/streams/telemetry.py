@@ -2,11 +2,12 @@
 
 import json
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Deque, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Deque, List, Mapping, Optional
 
 from ..errors import ConnectionFailed, ProtocolError, ResourceNotFound, ServerError
 from ..transport.ws import WsClosed
-from .reader import OneReader, Reader, close_text
+from .onereader import OneReader
+from .reader import Reader, close_text
 
 if TYPE_CHECKING:
     from ..models.telemetry import JobTelemetry
@@ -45,7 +46,6 @@ class TelemetryStream:
         self._poll_job = poll_job
         self._one_reader = OneReader()
         self._reader: Optional[Reader] = None
-        self._frames: Deque[bytes] = deque()
         self._taken: "Deque[JobTelemetry]" = deque(maxlen=_KEPT)
         self._sampled = False
         self._over = False
@@ -64,18 +64,24 @@ class TelemetryStream:
         """
         with self._one_reader:
             while not self._over:
-                if self._frames:
-                    self._sampled = True
-                    sample = self._decode(_sample(self._frames.popleft()))
-                    self._taken.append(sample)
-                    return sample
                 reader = self._open()
-                frames = reader.get()
-                if frames is not None:
-                    self._frames.extend(frame for frame in frames if frame)
-                else:
+                if reader.items:
+                    sample = self._next_sample(reader.items)
+                    reader.items.popleft()
+                    return sample
+                if not reader.take(_samples):
                     self._end(reader)
             raise StopIteration
+
+    def _next_sample(self, frames: Deque[bytes]) -> "JobTelemetry":
+        self._sampled = True
+        try:
+            sample = self._decode(_sample(frames[0]))
+        except ProtocolError:
+            frames.popleft()
+            raise
+        self._taken.append(sample)
+        return sample
 
     def _open(self) -> Reader:
         if self._reader is None:
@@ -120,7 +126,6 @@ class TelemetryStream:
     def close(self) -> None:
         """End the stream, from any thread, at any time."""
         self._over = True
-        self._frames.clear()
         if self._reader is not None:
             self._reader.close()
 
@@ -132,6 +137,10 @@ class TelemetryStream:
         from ..display import telemetry_html
 
         return telemetry_html(list(self._taken))
+
+
+def _samples(frames: List[bytes]) -> Deque[bytes]:
+    return deque(filter(None, frames))
 
 
 def _sample(frame: bytes) -> Mapping[str, Any]:

@@ -89,8 +89,8 @@ class _Block:
         return block
 
     def _keep(self, lines: List[_Line]) -> None:
-        self._lines = lines
         self._newest = max(lines, key=lambda line: line.ms) if lines else None
+        self._lines = lines
         self._raw = b""
 
     def parse(self) -> None:

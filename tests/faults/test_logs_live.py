@@ -166,7 +166,7 @@ def test_two_readers_of_one_stream_are_told(flaky_jobs, sleeper):
         waiting = threading.Thread(target=lambda stream=stream: list(stream), daemon=True)
         with stream:
             waiting.start()
-            while not stream._one_reader._lock.locked():
+            while not stream._one_reader._reading:
                 time.sleep(0.001)
             with pytest.raises(ConcurrentRead, match="another thread is reading"):
                 next(stream)
