@@ -147,18 +147,20 @@ class Conflict(ClientError):
     """409: the object was changed by somebody else at the same moment."""
 
 
-class RateLimited(ClientError):
-    """429: too many requests.
-
-    Attributes:
-        retry_after: how many seconds the server asks to wait, or None.
-    """
-
+class _AskedToWait(NeuroError):
     def __init__(
         self, message: str = "", *, retry_after: Optional[float] = None, **facts: Any
     ) -> None:
         super().__init__(message, **facts)
         self.retry_after = retry_after
+
+
+class RateLimited(_AskedToWait, ClientError):
+    """429: too many requests.
+
+    Attributes:
+        retry_after: how many seconds the server asks to wait, or None.
+    """
 
 
 class IllegalArgumentError(NeuroError, ValueError):
@@ -191,18 +193,12 @@ class BadGateway(ServerError, ValueError):
     """502: the load balancer got no proper answer from the service."""
 
 
-class ServerNotAvailable(ServerError, ValueError):
+class ServerNotAvailable(_AskedToWait, ServerError, ValueError):
     """503: the service is not available now.
 
     Attributes:
         retry_after: how many seconds the server asks to wait, or None.
     """
-
-    def __init__(
-        self, message: str = "", *, retry_after: Optional[float] = None, **facts: Any
-    ) -> None:
-        super().__init__(message, **facts)
-        self.retry_after = retry_after
 
 
 class ConnectionFailed(NeuroError, ConnectionError):

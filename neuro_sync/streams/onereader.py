@@ -1,8 +1,7 @@
 """One thread at a time reads a stream."""
 
 import threading
-from types import TracebackType
-from typing import Dict, Optional, Type
+from typing import Dict
 
 from ..errors import ConcurrentRead
 
@@ -23,10 +22,5 @@ class OneReader:
                 "another thread is reading this stream; read it in one thread, or open one for each"
             )
 
-    def __exit__(
-        self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._reading.clear()

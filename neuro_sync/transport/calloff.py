@@ -8,8 +8,7 @@ import socket
 import threading
 import time
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Optional, Type
+from typing import Optional
 
 __all__ = ["Making", "called_off", "pause", "watch"]
 
@@ -32,12 +31,7 @@ class Making:
     def __enter__(self) -> None:
         _local.making = self
 
-    def __exit__(
-        self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         _local.making = None
         self._sock = None
 

@@ -2,8 +2,7 @@
 
 import os
 import threading
-from types import TracebackType
-from typing import Any, Callable, Optional, Type
+from typing import Any, Callable
 
 __all__ = ["ForkLock"]
 
@@ -25,10 +24,5 @@ class ForkLock:
             self._lock, self._pid = self._make(), os.getpid()
         self._lock.acquire()
 
-    def __exit__(
-        self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._lock.release()

@@ -11,6 +11,7 @@ import urllib3
 
 from neuro_sync import JobsClient
 
+from ..clock import Clock
 from ..peers.config import config_payload, make_token
 from ..peers.payloads import JOBS
 
@@ -29,21 +30,6 @@ CUT = requests.ConnectionError(
     urllib3.exceptions.ProtocolError("Connection aborted.", ConnectionResetError(104, "reset"))
 )
 SILENT = requests.ReadTimeout("read timed out")
-
-
-class Clock:
-    """Seconds that pass only while somebody sleeps, or where a test says so."""
-
-    def __init__(self):
-        self.now = 1000.0
-        self.slept = []
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 class Request:

@@ -9,22 +9,11 @@ from hypothesis import strategies as st
 from neuro_sync.errors import ConnectionFailed, OutcomeUnknown
 from neuro_sync.transport.retry import AttemptFailed, Retrier, RetryPolicy, RetryQuota
 
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-        self.slept = []
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
+from ...clock import Clock
 
 
 def retrier(policy=RetryPolicy(), quota=None, rng=lambda: 1.0):
-    clock = Clock()
+    clock = Clock(0.0)
     made = Retrier(policy, quota, clock=clock, sleep=clock.sleep, rng=rng)
     return made, clock
 
