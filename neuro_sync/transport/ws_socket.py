@@ -27,9 +27,10 @@ def share(sock: Union[socket.socket, ssl.SSLSocket], received: bytes = b"") -> "
     keep_freed_memory()
     if isinstance(sock, ssl.SSLSocket):
         return _TlsSocket(sock, received)
-    if hasattr(socket, "MSG_DONTWAIT"):
+    try:
         return _BlockingSocket(sock, received)
-    return SharedSocket(sock, received)
+    except (AttributeError, OSError):
+        return SharedSocket(sock, received)
 
 
 class SharedSocket:
@@ -51,6 +52,9 @@ class SharedSocket:
         if self._received:
             received, self._received = self._received, b""
             return received
+        return self._wait_and_read(timeout)
+
+    def _wait_and_read(self, timeout: float) -> Optional[bytes]:
         data = self._read_now()
         if data is None and self._wait_readable(timeout):
             data = self._read_now()
@@ -108,20 +112,23 @@ class SharedSocket:
 
 
 class _BlockingSocket(SharedSocket):
-    """Waits in the read itself: one call into the system for each, and one wake-up."""
+    """Waits in the read itself: one call into the system for each, and one wake-up.
+
+    Raises:
+        AttributeError, OSError: the system has not what it takes.
+    """
 
     def __init__(self, sock: socket.socket, received: bytes) -> None:
         super().__init__(sock, received)
+        self._not_waiting = socket.MSG_DONTWAIT
+        self._set_timeout(1.0)
         sock.setblocking(True)
-        self._timeout = 0.0
 
-    def read(self, timeout: float) -> Optional[bytes]:
+    def _wait_and_read(self, timeout: float) -> Optional[bytes]:
         # In whole tenths, so that it is seldom another than before.
         timeout = max(1, math.ceil(timeout * 10)) / 10
         if timeout != self._timeout:
             self._set_timeout(timeout)
-        if self._received:
-            return super().read(timeout)
         return self._read_now()
 
     def _set_timeout(self, timeout: float) -> None:
@@ -132,7 +139,7 @@ class _BlockingSocket(SharedSocket):
 
     def write(self, data: Union[bytes, memoryview]) -> int:
         try:
-            return self._sock.send(data, socket.MSG_DONTWAIT)
+            return self._sock.send(data, self._not_waiting)
         except (BlockingIOError, InterruptedError):
             return 0
 
