@@ -5,16 +5,19 @@ import pty
 import re
 import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
+import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 from .. import summary
 from .environments import peer_python
 
-__all__ = ["CLIS", "TIMEOUT", "Cli", "until"]
+__all__ = ["CLIS", "TIMEOUT", "Cli", "free_port", "page", "until"]
 
 TIMEOUT = 60
 CLIS = {"apolo": "apolo-26.9.0", "neuro": "neuro-25.5.0"}
@@ -33,6 +36,50 @@ def until(condition):
         if result or time.monotonic() > deadline:
             return result
         time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def page(url):
+    """The status of an answer, None where nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            response.read()  # a connection that is closed before would be reset
+            return response.status
+    except OSError:
+        return None
+
+
+class Going:
+    """A command that goes on, and what it has printed so far."""
+
+    def __init__(self, process):
+        self.process = process
+        self.text = ""
+
+    def until(self, condition):
+        """Read what it prints until a condition holds for all of that."""
+
+        def holds():
+            if select.select([self.process.stdout], [], [], 1)[0]:
+                self.text += self.process.stdout.read1(65536).decode()
+            return condition(self.text)
+
+        assert until(holds), self.text
+
+    def end(self):
+        """Exit code, once it has ended by itself."""
+        self.text += self.process.communicate(timeout=TIMEOUT)[0].decode()
+        return self.process.returncode
+
+    def interrupt(self):
+        """Exit code, after Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
 
 
 class Cli:
@@ -92,10 +139,21 @@ class Cli:
             stderr=subprocess.STDOUT,
         )
 
-    def start(self, *words, options=()):
+    @contextmanager
+    def going(self, *words):
+        """A command that goes on until the test has seen enough of it."""
+        going = Going(self.popen(*words))
+        try:
+            yield going
+        finally:
+            if going.process.returncode is None:
+                going.interrupt()
+        assert "Traceback" not in going.text, going.text
+
+    def start(self, *words, options=(), image="ubuntu"):
         """Start a job; returns its id."""
         text = self(
-            "job", "run", "--preset", "cpu-small", "--detach", *options, "ubuntu", "--", *words
+            "job", "run", "--preset", "cpu-small", "--detach", *options, image, "--", *words
         )
         return re.search("job-[0-9a-f-]{36}", text).group()
 

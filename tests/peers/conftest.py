@@ -2,7 +2,10 @@
 
 import pytest
 
+from neuro_sync import JobStatus
+
 from .. import summary
+from .commands import CLIS, Cli
 from .config import config_payload, make_token
 from .environments import prepare
 from .harness import Both
@@ -47,6 +50,25 @@ def at_platform(request, platform, tmp_path_factory):
     both = Both(request.param, platform.api_url, platform.token, directory)
     yield both
     _count(both)
+
+
+@pytest.fixture(scope="module", params=sorted(CLIS))
+def cli(request, tmp_path_factory, platform):
+    """A CLI that has logged in with the token."""
+    cli = Cli(request.param, tmp_path_factory.mktemp("home"))
+    cli("config", "login-with-token", platform.token, platform.api_url)
+    return cli
+
+
+@pytest.fixture(scope="module")
+def running(cli, platform):
+    """A job of the CLI, for several tests."""
+    options = "--name cli-running --tag a --tag b -d text --life-span 1h".split()
+    job = cli.start("sleep", "600", options=options)
+    with platform.client() as client:
+        client.jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
+        yield job
+        client.jobs.kill(job)
 
 
 def _count(both):

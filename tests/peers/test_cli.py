@@ -1,12 +1,10 @@
 """The platform's own CLIs do with the local platform what they do with the platform."""
 
 import re
-import select
 import shlex
 import shutil
-import signal
-import socket
 import sqlite3
+import stat
 import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -18,34 +16,11 @@ import pytest
 import neuro_sync
 from neuro_sync import JobPriority, JobRestartPolicy, JobStatus
 
-from .commands import CLIS, TIMEOUT, Cli, until
+from .commands import CLIS, Cli, free_port, page, until
 
-SERVER = (
-    "import http.server as h; s = h.HTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler); "
-    "print(s.server_address[1], flush=True); s.serve_forever()"
-)
 needs_bubblewrap = pytest.mark.skipif(
     shutil.which("bwrap") is None, reason="bubblewrap is not installed"
 )
-
-
-@pytest.fixture(scope="module", params=sorted(CLIS))
-def cli(request, tmp_path_factory, platform):
-    """A CLI that has logged in with the token."""
-    cli = Cli(request.param, tmp_path_factory.mktemp("home"))
-    cli("config", "login-with-token", platform.token, platform.api_url)
-    return cli
-
-
-@pytest.fixture(scope="module")
-def running(cli, platform):
-    """A job of the CLI, for several tests."""
-    options = "--name cli-running --tag a --tag b -d text --life-span 1h".split()
-    job = cli.start("sleep", "600", options=options)
-    with platform.client() as client:
-        client.jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-        yield job
-        client.jobs.kill(job)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +77,10 @@ class TestLogin:
         assert "authoriz" in text.lower()
 
 
-def test_config(cli):
+def test_config_and_capacity(cli, jobs):
     text = cli("config", "show")
+    for preset, number in jobs.get_capacity().items():
+        assert re.search(r"{} .* {} +\d".format(preset, number), text)
     for name in ("local-org", "local-project", "cpu-small"):
         assert name in text
     assert "cpu-large" in cli("config", "get-clusters")
@@ -134,6 +111,7 @@ class TestListing:
         "-a --name cli": (False, False),
         "-a --tag a --tag c": (False, False),
         "-a --owner other": (False, False),
+        "-s suspended -s cancelled --owner ME --recent-last": (False, False),
         "-a --description other": (False, False),
         "-a --since 2090-01-01": (False, False),
         "-a --until 1h": (False, False),
@@ -157,6 +135,16 @@ class TestListing:
             assert shown in text
         for shown in ("local-org", "local-project", "sleep 600", "1h", "cpu-small"):
             assert shown in text
+
+
+def test_the_image_of_the_current_project_in_short_and_in_full(cli, jobs):
+    job = cli.start("true", options=["--name", "cli-image"], image="image:own:v1")
+    jobs.wait(job, timeout=30)
+    short, full = "image:own:v1", "image://local/local-org/local-project/own:v1"
+    words = "ps -a --name cli-image --format {image;width=60}".split()
+    for command in (words, ["status", job]):
+        assert short in cli(*command)
+        assert full in cli(*command, "--full-uri")
 
 
 class TestRun:
@@ -201,6 +189,38 @@ class TestRun:
             True,
             False,
         )
+
+    def test_the_other_side_of_every_switch(self, cli, jobs):
+        options = "--http-port 8080 --http-auth --no-extshm --no-pass-config --no-wait-for-seat"
+        options += " --priority low --restart always --life-span 0 --no-wait-start"
+        job = cli.start("false", options=options.split())
+        try:
+            assert until(lambda: jobs.status(job).history.restarts)
+        finally:
+            jobs.kill(job)
+        status = jobs.status(job)
+        assert status.container.http.requires_auth
+        assert not status.pass_config
+        assert status.priority is JobPriority.LOW
+        assert status.restart_policy is JobRestartPolicy.ALWAYS
+        assert not status.life_span
+
+    def test_its_page_is_opened_in_a_browser(self, cli, jobs, monkeypatch):
+        browser = cli.home / "note"
+        browser.write_text('#!/bin/sh\necho "$1" >> pages\n')
+        browser.chmod(stat.S_IRWXU)
+        monkeypatch.setitem(cli.env, "BROWSER", "{} %s".format(browser))
+        port = free_port()
+        options = "--name cli-page --browse --http-port {}".format(port).split()
+        command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+        job = cli.start(*command, options=options)
+        try:
+            assert "Browsing job" in cli("job", "browse", "cli-page")
+            pages = (cli.home / "pages").read_text().splitlines()
+            assert pages == [str(jobs.status(job).http_url)] * 2
+            assert until(lambda: page(pages[0])) == 200
+        finally:
+            jobs.kill(job)
 
     @needs_bubblewrap
     def test_what_is_mounted(self, cli, jobs, platform):
@@ -252,86 +272,9 @@ class TestJob:
         assert "life span" in cli("job", "bump-life-span", "cli-running", "2h")
         assert jobs.status(running).life_span == before + 7200
 
-    def test_its_log_is_followed_to_its_end(self, cli, jobs):
-        script = "echo first; while ! test -e go; do sleep 0.1; done; echo last"
-        job = cli.start("sh", "-c", script)
-        process = cli.popen("job", "logs", job)
-        try:
-            assert process.stdout.readline() == b"first\n"
-            jobs.exec_run(job, "touch go", check=True)
-            rest = process.communicate(timeout=TIMEOUT)[0].decode()
-        finally:
-            process.kill()
-            process.communicate()
-        assert "last\n" in rest
-        assert "first" not in rest
-        # And once it has ended.
-        assert "first\nlast\n" in cli("job", "logs", job)
-        assert re.search(r"20\d\d-\S+Z last\n", cli("job", "logs", "--timestamps", job))
-        assert "last" not in cli("job", "logs", "--since", "2090-01-01", job)
-
     def test_the_exit_code_and_the_output_of_a_command(self, cli, running):
         text = cli(*"job exec -T cli-running -- sh -c".split(), "echo out; exit 3", code=3)
         assert "out" in text
-
-    def test_telemetry(self, cli, running):
-        process = cli.popen("job", "top", running)
-        text = b""
-
-        def seen():
-            nonlocal text
-            if select.select([process.stdout], [], [], 1)[0]:
-                text += process.stdout.read1(65536)
-            # A job has a row once there is a sample of it.
-            return running.encode() in text
-
-        try:
-            assert until(seen), text
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=TIMEOUT)
-
-    def test_a_port(self, cli, jobs):
-        job = cli.start(sys.executable, "-c", SERVER)
-        port = next(jobs.monitor(job).lines())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            local = probe.getsockname()[1]
-        process = cli.popen("job", "port-forward", job, "{}:{}".format(local, port))
-
-        def page():
-            try:
-                with urllib.request.urlopen(
-                    "http://127.0.0.1:{}/".format(local), timeout=5
-                ) as response:
-                    return response.status
-            except OSError:
-                return None
-
-        try:
-            assert until(page) == 200
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=TIMEOUT)
-            jobs.kill(job)
-
-    def test_a_command_at_a_terminal(self, cli, running):
-        code, shown = cli.at_a_terminal(
-            ["job", "exec", running, "--", "sh"],
-            [(b" ", b"tty; stty size; echo done=$((40+2))\r"), (b"done=42", b"exit 5\r")],
-        )
-        assert code == 5, shown
-        assert b"/dev/pts/" in shown
-
-    def test_attached_to_at_a_terminal(self, cli, jobs):
-        job = cli.start("sh", options=["--tty"])
-        jobs.wait(job, statuses={JobStatus.RUNNING}, timeout=30)
-        code, shown = cli.at_a_terminal(
-            ["job", "attach", job],
-            [(b"", b"echo got=$((40+2))\r"), (b"got=42", b"exit 0\r")],
-        )
-        assert jobs.wait(job, timeout=30).status is JobStatus.SUCCEEDED
-        assert code == 0, shown
 
     def test_saving_is_refused_in_the_platforms_way(self, cli, running):
         code, text = cli.run("job", "save", running, "image:saved:v1")
@@ -339,8 +282,11 @@ class TestJob:
         assert "cannot save images" in text
 
     def test_its_end(self, cli, jobs):
-        job = cli.start("sleep", "600")
-        assert job in cli("job", "kill", job)
+        job, named = cli.start("sleep", "600"), "cli-killed"
+        cli.start("sleep", "600", options=["--name", named])
+        killed = cli("job", "kill", job, named).split()
+        assert job in killed
+        assert len(killed) == 2
         assert jobs.wait(job, timeout=30).status is JobStatus.CANCELLED
         assert "cancelled" in cli("job", "status", job)
         code, text = cli.run("job", "exec", "-T", job, "--", "true")
