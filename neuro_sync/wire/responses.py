@@ -140,7 +140,7 @@ def _message(payload: Optional[Dict[str, Any]], text: str, status: int) -> str:
     if payload is not None:
         # A port that cannot be reached: "msg" says which one, "error" why.
         words = [
-            _innermost(str(payload[key]))
+            _innermost(str(payload[key])).strip()
             for key in ("msg", "error")
             if isinstance(payload.get(key), (str, int, float))
         ]

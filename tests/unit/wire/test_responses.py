@@ -4,7 +4,7 @@ import email.utils
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neuro_sync.errors import NeuroError
@@ -24,6 +24,7 @@ bodies = st.binary() | json_values.map(lambda value: json.dumps(value).encode())
 
 
 @given(st.integers(400, 599), bodies, st.none() | st.text(min_size=1))
+@example(400, b'{"error": "\\r"}', None)
 def test_any_answer_makes_an_error_with_words(status, body, x_error):
     error = error_from_response(status, body, x_error=x_error, method="GET", url="https://h/a?b=c")
     assert isinstance(error, NeuroError)
