@@ -53,16 +53,7 @@ class JsonModel:
             raise ProtocolError(
                 "{}: expected a JSON object, got {}".format(cls.__name__, type(kvs).__name__)
             )
-        try:
-            canonical = cls._canonical(kvs)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ProtocolError("{}: {}".format(cls.__name__, str(error)[:200])) from error
-        return decode(cls, canonical)
-
-    @classmethod
-    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What servers of other generations send, in the form of today's."""
-        return payload
+        return decode(cls, kvs)
 
     def to_dict(self, encode_json: bool = False) -> Dict[str, Any]:
         """The JSON object; all values in it are JSON already, so ``encode_json`` changes nothing."""
@@ -155,6 +146,7 @@ def list_of(item: Callable[[Any], T]) -> Callable[[Any], List[T]]:
             raise TypeError("expected an array, got {!r}".format(values))
         return [item(value) for value in values]
 
+    decode_list.item = item  # type: ignore[attr-defined]
     return decode_list
 
 

@@ -1,5 +1,6 @@
 """Jobs: what they are, how they stand, how they got there."""
 
+import collections.abc
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -336,7 +337,7 @@ class JobDescription(JsonModel):
         changed = dict(payload)
         get = payload.get
         statuses, history = get("statuses"), get("history")
-        if statuses is not None and isinstance(history, Mapping):
+        if statuses is not None and isinstance(history, collections.abc.Mapping):
             changed["history"] = {**history, "statuses": statuses}
         if get("http_url_named"):
             changed["http_url"] = payload["http_url_named"]

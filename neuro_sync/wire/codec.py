@@ -63,6 +63,8 @@ def keeps(kind: type) -> Callable[[D], D]:
 def decode(cls: Type[T], payload: Mapping[str, Any]) -> T:
     """Make an object of a JSON object. Unknown keys are ignored, null is as good as absent.
 
+    A class whose JSON had other forms has a class method ``_canonical``, which gives it that of today.
+
     Raises:
         ProtocolError: a key is missing, or a value is of the wrong kind; the message names it.
     """
@@ -106,8 +108,11 @@ def _wire_name(field: Any) -> str:
 def _generate(cls: type) -> _Decoder:
     """Write the source of a decoder for a class, and compile it."""
     space: Dict[str, Any] = {"cls": cls, "new": cls.__new__, "ProtocolError": ProtocolError}
-    lines = [
-        "def decoder(payload):",
+    lines = ["def decoder(payload):"]
+    if hasattr(cls, "_canonical"):
+        space["canonical"] = cls._canonical
+        lines.append("    payload = canonical(payload)")
+    lines += [
         "    get = payload.get",
         "    self = new(cls)",
         "    to = self.__dict__",
@@ -118,11 +123,11 @@ def _generate(cls: type) -> _Decoder:
         decoder = config.get("decoder")
         branch = "if"
         if decoder is not None:
-            space["decode{}".format(number)] = decoder
-            if hasattr(decoder, "keeps"):
-                space["kept{}".format(number)] = decoder.keeps
-                lines.append("    if value.__class__ is kept{}: {}".format(number, found))
+            quick = _quick_way(decoder, number, space)
+            if quick is not None:
+                lines.append("    if {}: to[{!r}] = {}".format(quick[0], field.name, quick[1]))
                 branch = "elif"
+            space["decode{}".format(number)] = decoder
             found = "to[{!r}] = decode{}(value)".format(field.name, number)
         lines.append("    {} value is not None: {}".format(branch, found))
         if field.default is not dataclasses.MISSING:
@@ -140,12 +145,43 @@ def _generate(cls: type) -> _Decoder:
     return generated
 
 
+def _quick_way(decoder: Any, number: int, space: Dict[str, Any]) -> Optional[Tuple[str, str]]:
+    """A condition on ``value``, and the expression that then stands for a call of its decoder."""
+    if hasattr(decoder, "keeps"):
+        space["kept{}".format(number)] = decoder.keeps
+        return "value.__class__ is kept{}".format(number), "value"
+    model = _model_of(decoder)
+    if model is not None:
+        space["new{}".format(number)] = _decoders.get(model) or _generate(model)
+        return "value.__class__ is dict", "new{}(value)".format(number)
+    item = getattr(decoder, "item", None)
+    model = _model_of(item)
+    if model is not None:
+        space["new{}".format(number)] = _decoders.get(model) or _generate(model)
+        space["item{}".format(number)] = item
+        each = "[new{0}(x) if x.__class__ is dict else item{0}(x) for x in value]".format(number)
+        return "value.__class__ is list", each
+    return None
+
+
+def _model_of(decoder: Any) -> Optional[type]:
+    """The data class whose ``from_dict`` that is, or None."""
+    owner = getattr(decoder, "__self__", None)
+    is_its = isinstance(owner, type) and getattr(decoder, "__name__", "") == "from_dict"
+    return owner if is_its else None
+
+
 def _explain(cls: type, payload: Any, error: Exception) -> ProtocolError:
     """Find the field that could not be decoded: slowly, for nobody waits for it."""
     if not isinstance(payload, collections.abc.Mapping):
         return ProtocolError(
             "{}: expected a JSON object, got {}".format(cls.__name__, type(payload).__name__)
         )
+    if hasattr(cls, "_canonical"):
+        try:
+            payload = cls._canonical(payload)
+        except _WRONG as inner:
+            return ProtocolError("{}: {}".format(cls.__name__, str(inner)[:200]))
     subject = "{} {}".format(cls.__name__, payload["id"]) if "id" in payload else cls.__name__
     for field, config in _described(cls):
         name = _wire_name(field)
