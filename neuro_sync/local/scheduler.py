@@ -178,7 +178,7 @@ class Scheduler:
             try:
                 container = await self._runner.start(self._spec(record))
             except LaunchError as error:
-                self._end(record, "failed", error.reason, str(error))
+                self._end(record, "failed", error.reason, error.description)
                 return
             self._containers[record.id] = container
             if record.is_final:

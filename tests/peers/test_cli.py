@@ -151,6 +151,9 @@ class TestRun:
     def test_the_exit_code_of_a_job(self, cli):
         text = cli(*"job run --preset cpu-small ubuntu -- sh -c".split(), "sleep 1; exit 4", code=4)
         assert "failed" in text
+        # And of one that is attached to when it has ended.
+        text = cli("job", "attach", re.search("job-[0-9a-f-]{36}", text).group(), code=4)
+        assert "failed" in text
 
     def test_a_job_that_restarts_until_it_succeeds(self, cli):
         script = "test -e was && exit 0; touch was; exit 1"
@@ -251,6 +254,12 @@ class TestRun:
         )
         assert code != 0
         assert "Energy schedule 'x' not found" in text
+
+    def test_what_this_machine_does_not_have(self, cli):
+        words = "job run --preset cpu-small -e KEY=secret:nothing ubuntu -- true".split()
+        secret = "secret://local/local-org/local-project/nothing"
+        text = cli(*words, code=125)
+        assert "ContainerCannotRun (there is no {}: it would be the file".format(secret) in text
 
     def test_whom_a_job_cannot_be_shared_with(self, cli):
         code, text = cli.run(
