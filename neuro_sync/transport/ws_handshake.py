@@ -1,5 +1,6 @@
 """Opening a WebSocket: the way there, TLS, and the handshake of websocket-client."""
 
+import re
 import socket
 import ssl
 import time
@@ -20,6 +21,7 @@ _SWITCHING = 101
 # What an answer to a handshake may have: an endless one must not fill the memory.
 _LONGEST_ANSWER = 256 * 1024
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_UNQUOTED = re.compile("[^!-~]")
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
@@ -96,8 +98,9 @@ def _shake_hands(
 class _Answer:
     """Stands in for the socket while websocket-client shakes hands.
 
-    That reads one byte at a time: here each comes from memory. It waits for each byte anew: here all of them
-    have one deadline. And it closes the socket at a refusal, whose body is still wanted.
+    That asks for one byte at a time until it has the end of a line: here it gets all before the end of a line at
+    once. It waits for each byte anew: here all of them have one deadline. And it closes the socket at a refusal,
+    whose body is still wanted.
     """
 
     def __init__(self, sock: Union[socket.socket, ssl.SSLSocket], deadline: float) -> None:
@@ -121,9 +124,12 @@ class _Answer:
     def recv(self, size: int) -> bytes:
         if self._position == len(self._data) and not self._fill():
             return b""
-        piece = self._data[self._position : self._position + size]
-        self._position += len(piece)
-        return piece
+        begin = self._position
+        end = self._data.find(b"\n", begin)
+        if end < 0:
+            end = len(self._data)
+        self._position = max(end, begin + 1)
+        return self._data[begin : self._position]
 
     def _fill(self) -> bool:
         left = self._deadline - time.monotonic()
@@ -188,7 +194,7 @@ def _websocket_url(url: str) -> str:
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None or not parts.hostname:
         raise ValueError("not a URL of a WebSocket: {!r}".format(redact(url)))
-    if any(ord(character) <= 32 or ord(character) > 126 for character in url):
+    if _UNQUOTED.search(url):
         raise ValueError("a URL with characters in it that have to be quoted")
     return urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, ""))
 
