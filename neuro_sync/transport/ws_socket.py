@@ -14,7 +14,6 @@ __all__ = ["SharedSocket", "share"]
 
 # What is asked for at once: more where that much comes, as it does in bulk.
 _LEAST, _MOST = 64 * 1024, 512 * 1024
-_TLS_SIZE = 120 * 1024
 
 
 def share(sock: Union[socket.socket, ssl.SSLSocket], received: bytes = b"") -> "SharedSocket":
@@ -145,34 +144,42 @@ class _BlockingSocket(SharedSocket):
 
 
 class _TlsSocket(SharedSocket):
-    """An SSL object must not be used by two threads at one moment: each call into it is short and under a lock."""
+    """Each call into TLS is short and under a lock: an SSL object must not be used by two threads at one moment."""
 
     def __init__(self, sock: ssl.SSLSocket, received: bytes) -> None:
         super().__init__(sock, received)
         self._lock = threading.Lock()
-        self._view = memoryview(bytearray(_TLS_SIZE))
+        self._view = memoryview(bytearray(self._size))
 
     def _read_now(self) -> Optional[bytes]:
+        if len(self._view) != self._size:
+            self._view = memoryview(bytearray(self._size))
+        with self._lock:
+            count = self._read_records()
+        if count is None:
+            return None
+        self._adapt(count)
+        return bytes(self._view[:count])
+
+    def _read_records(self) -> Optional[int]:
+        """How much of the view is filled now, 0 at the end; None: nothing has come."""
         # A record has 16 KiB at most: several of them cost one round of all the rest.
         filled = 0
-        while filled < _TLS_SIZE:
+        while filled < self._size:
             try:
-                with self._lock:
-                    count = self._sock.recv_into(self._view[filled:])
+                count = self._sock.recv_into(self._view[filled:])
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                break
+                return filled or None
             except ssl.SSLEOFError:
-                count = 0
+                return filled
             except OSError:
                 if filled:
-                    break  # it comes again with the next call
+                    return filled  # it comes again with the next call
                 raise
             if count == 0:
-                if filled:
-                    break
-                return b""
+                return filled
             filled += count
-        return bytes(self._view[:filled]) if filled else None
+        return filled
 
     def write(self, data: Union[bytes, memoryview]) -> int:
         try:
