@@ -144,7 +144,7 @@ class _BlockingSocket(SharedSocket):
 
 
 class _TlsSocket(SharedSocket):
-    """Each call into TLS is short and under a lock: an SSL object must not be used by two threads at one moment."""
+    """Each call into TLS is short and under a lock: two threads must not use an SSL object at one moment."""
 
     def __init__(self, sock: ssl.SSLSocket, received: bytes) -> None:
         super().__init__(sock, received)
