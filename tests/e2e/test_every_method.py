@@ -159,7 +159,7 @@ def test_get_capacity(jobs):
 
 
 def test_monitor(jobs, start):
-    job = start(sh("echo one; sleep 0.1; echo two >&2; printf three"))
+    job = start(sh("exec 2>&1; echo one; echo two >&2; printf three"))
     with jobs.monitor(job.id, separator="") as log:
         assert list(log.lines()) == ["one", "two", "three"]
         assert log.job.status is JobStatus.SUCCEEDED

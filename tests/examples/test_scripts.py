@@ -68,7 +68,7 @@ def test_text_may_be_cut_anywhere():
 
 @pytest.mark.parametrize("output", ["shown", "hidden"])
 def test_a_job_that_fails_says_why(script, output):
-    process = script("sh -c 'seq 20; echo no such file >&2; exit 3'", output)
+    process = script("sh -c 'exec 2>&1; seq 20; echo no such file >&2; exit 3'", output)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert out.count("\n") == (21 if output == "shown" else 0)
