@@ -171,7 +171,8 @@ class Tail:
     """The last lines that were delivered.
 
     It keeps them as they came and looks into them only when a position is asked for, so that in a
-    log without a break each block costs next to nothing.
+    log without a break each block costs next to nothing. What was added since :meth:`trim` is all kept: the user
+    may not have got it yet.
     """
 
     # Enough to know again lines that come late; more only where the last milliseconds have more.
@@ -213,11 +214,12 @@ class Tail:
     def _add(self, block: _Block) -> None:
         self._blocks.append(block)
         self._size += block.size
-        if self._size > self._trim_at:
-            self._trim()
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
+        """All that was added has been delivered: forget what is not needed any more."""
         blocks = self._blocks
+        if self._size <= self._trim_at:
+            return
         last = blocks[-1].last_ms
         window = (last if last is not None else 0) - _WINDOW
         while len(blocks) > 1 and self._size - blocks[0].size >= self.SOFT:

@@ -110,7 +110,8 @@ class LogAssembler:
         return position.since
 
     def feed(self, frames: List[bytes]) -> List[Piece]:
-        """What the frames bring that is new."""
+        """What the frames bring that is new. All that earlier ones brought has to be delivered by now."""
+        self._tail.trim()
         pieces: List[Piece] = []
         if self._divider in frames:
             at = self._find_divider(frames)

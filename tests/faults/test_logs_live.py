@@ -240,3 +240,23 @@ def test_an_outage_that_does_not_end_ends_the_log_with_where_it_was():
             received.extend(log.lines())
     assert received == ["line 0", "line 1", "line 2"]
     assert caught.value.cursor == log.cursor
+
+
+@pytest.mark.parametrize("delivered", [1, 10, 12345])
+def test_a_cursor_in_the_middle_of_much_that_came_at_once(delivered):
+    text = "2026-09-14T08:11:{:02d}.{:03d}000000Z line {} {}\n"
+    lines = [text.format(10 + n // 1000, n % 1000, n, "x" * 100).encode() for n in range(20000)]
+
+    def all_at_once(peer):
+        begin = max(0, int(peer.query.get("since", "0")[-2:]) - 10) * 1000
+        peer.send(b"".join(lines[begin:]))
+        peer.close()
+
+    with serve(all_at_once) as server:
+        with monitor(server) as log:
+            numbers = log.lines()
+            received = [next(numbers) for _ in range(delivered)]
+            cursor = log.cursor
+        with monitor(server, after=cursor) as log:
+            received += log.lines()
+    assert [line.split()[1] for line in received] == [str(n) for n in range(20000)]

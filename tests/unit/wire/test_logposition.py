@@ -59,10 +59,22 @@ def test_memory_of_a_long_log_is_bounded():
     tail = Tail()
     for number in range(300):
         tail.append(line(NOON + number * 10, "x" * 200) * 500)
+        tail.trim()
     assert tail._size <= 3 * Tail.SOFT
     position = tail.position()
     assert position.ms == NOON + 2990
     assert position.lines[(NOON + 2990, digest(b"x" * 200))] == 500
+
+
+def test_what_may_not_have_been_delivered_is_all_kept():
+    tail = Tail()
+    tail.append(line(NOON, "before"))
+    tail.trim()
+    count = 8 * Tail.SOFT // 200
+    for number in range(count):
+        tail.append(line(NOON + 1000 + number, "x" * 200))
+    position = tail.position(without=count - 10)
+    assert position.ms == NOON + 1009
 
 
 def test_lines_of_one_moment_are_counted_when_they_are_too_many_to_keep():
@@ -70,6 +82,7 @@ def test_lines_of_one_moment_are_counted_when_they_are_too_many_to_keep():
     block = line(NOON, "x" * 200) * 500
     for _ in range(100):
         tail.append(block)
+        tail.trim()
     assert tail._size <= Tail.HARD + 2 * len(block)
     position = tail.position()
     assert position.lines[(NOON, digest(b"x" * 200))] + position.folded[NOON] == 50000
