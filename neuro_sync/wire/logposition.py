@@ -276,7 +276,7 @@ class Tail:
 
     def _kept(self, without: int) -> List[_Block]:
         blocks = list(self._blocks)
-        if self._size <= 4 * self.SOFT:  # else it would take much memory
+        if self._size <= 8 * self.SOFT:  # else it would take much memory
             for block in blocks:
                 block.parse()
         if without:
