@@ -3,7 +3,7 @@
 import base64
 import json
 
-__all__ = ["AS_OF", "GENERATIONS", "config_payload", "make_token"]
+__all__ = ["AS_OF", "GENERATIONS", "READABLE", "config_payload", "make_token"]
 
 _GIB = 2**30
 
@@ -154,6 +154,15 @@ def _config_of(year):
     return lambda base, authorized=True: AS_OF[year](config_payload(base, authorized))
 
 
+# The peers, each with the servers that it can read.
+READABLE = [
+    ("oldest", 2022),
+    ("oldest", 2025),
+    ("oldest", 2026),
+    ("middle", 2025),
+    ("middle", 2026),
+    ("newest", 2026),
+]
 GENERATIONS = {year: _config_of(year) for year in AS_OF}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .config import AS_OF, GENERATIONS, config_payload, make_token
+from .config import AS_OF, GENERATIONS, READABLE, config_payload, make_token
 from .payloads import clusters
 
 _PLACES = "username cluster_name org_name monitoring_url api_url".split()
@@ -66,17 +66,6 @@ DELIBERATE = {
         "amd_gpu": "the same",
     },
 }
-
-
-# Each with the servers that it can read.
-READABLE = [
-    ("oldest", 2022),
-    ("oldest", 2025),
-    ("oldest", 2026),
-    ("middle", 2025),
-    ("middle", 2026),
-    ("newest", 2026),
-]
 
 
 def _described(both, peer, path, config):

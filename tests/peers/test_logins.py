@@ -7,7 +7,7 @@ import json
 import pytest
 
 from . import config as configs
-from .config import make_token
+from .config import READABLE, make_token
 from .logins import Shared
 
 PEERS = ["newest", "middle", "oldest"]
@@ -165,18 +165,7 @@ def test_a_platform_of_2022_is_the_same_for_its_own_cli_and_for_us(oldest, tmp_p
     assert rows[0] == rows[1]
 
 
-@pytest.mark.parametrize(
-    ("peer", "generation"),
-    # Each with the servers that it can read.
-    [
-        ("oldest", 2022),
-        ("oldest", 2025),
-        ("oldest", 2026),
-        ("middle", 2025),
-        ("middle", 2026),
-        ("newest", 2026),
-    ],
-)
+@pytest.mark.parametrize(("peer", "generation"), READABLE)
 def test_what_we_fetch_is_kept_as_they_keep_it(request, peer, tmp_path, generation):
     both = request.getfixturevalue(peer)
     shared = Shared(both, tmp_path / "login")
