@@ -227,7 +227,6 @@ class LogStream:
                 piece = follower.pieces[0]
                 if isinstance(piece, Chunk):
                     return piece
-                follower.pieces.popleft()
                 self._tell_gap(piece)
             elif follower.over:
                 return None
@@ -252,6 +251,8 @@ class LogStream:
             before=gap.before,
             reason=gap.reason,
         )
+        # Not before all is ready to tell it: Ctrl-C must not swallow a gap.
+        self._follower.pieces.popleft()
         if self._on_gap is None:
             raise error
         self._on_gap(error)

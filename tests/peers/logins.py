@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+from ..unit.config.databases import row_of
 from .config import make_token
 
 __all__ = ["Shared"]
@@ -42,10 +43,7 @@ class Shared:
         return result["result"]
 
     def row(self):
-        with closing(sqlite3.connect(str(self.path / "db"))) as db:
-            db.row_factory = sqlite3.Row
-            (row,) = db.execute("SELECT * FROM main").fetchall()
-            return dict(row)
+        return row_of(self.path)
 
     def expire(self):
         """Let the time pass after which a token is refreshed."""

@@ -3,9 +3,7 @@
 import base64
 import json
 import os
-import sqlite3
 import time
-from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +11,8 @@ import pytest
 import neuro_sync
 from neuro_sync import AuthenticationError, AuthError, ConfigError, Factory
 from tests.peers.config import make_token
+
+from .databases import row_of
 
 
 @pytest.fixture
@@ -22,13 +22,6 @@ def factory(tmp_path):
 
 def passed(**facts):
     return base64.b64encode(json.dumps(facts).encode()).decode()
-
-
-def row(factory):
-    with closing(sqlite3.connect(str(factory.path / "db"))) as db:
-        db.row_factory = sqlite3.Row
-        (found,) = db.execute("SELECT * FROM main").fetchall()
-        return dict(found)
 
 
 def mode(path):
@@ -53,7 +46,7 @@ class TestToken:
     def test_it_lasts(self, factory, server):
         """Nobody knows for how long it is good, so it is used as long as the CLI uses it."""
         factory.login_with_token(server.token, url=server.url + "/")
-        found = row(factory)
+        found = row_of(factory.path)
         assert found["refresh_token"] == ""
         assert 2 < (found["expiration_time"] - time.time()) / (365 * 24 * 3600) < 3
         assert found["url"] == server.url
@@ -71,7 +64,7 @@ class TestToken:
 
     def test_who_is_logged_in_logs_out_first(self, factory, server):
         factory.login_with_token(server.token, url=server.url)
-        before = row(factory)
+        before = row_of(factory.path)
         for log_in in (
             lambda: factory.login(url=server.url),
             lambda: factory.login_headless(url=server.url),
@@ -82,7 +75,7 @@ class TestToken:
         ):
             with pytest.raises(ConfigError, match="log out first"):
                 log_in()
-        assert row(factory) == before
+        assert row_of(factory.path) == before
         assert server.asked == [server.token]
 
     @pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
