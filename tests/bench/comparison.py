@@ -53,9 +53,9 @@ def compare(bench, scenario, rounds, short=False):
     side = "masked" if scenario.masker else "ours"
     ours, theirs = [], []
     try:
-        if scenario.warm and not scenario.anew:
-            bench.measure(side, scenario.kind, small)
-            bench.measure("theirs", scenario.kind, small)
+        if scenario.warm:
+            bench.measure(side, scenario.kind, small, anew=scenario.anew)
+            bench.measure("theirs", scenario.kind, small, anew=scenario.anew)
         for _ in range(rounds):
             ours.append(bench.measure(side, scenario.kind, options, anew=scenario.anew))
             theirs.append(bench.measure("theirs", scenario.kind, options, anew=scenario.anew))

@@ -10,11 +10,12 @@ import itertools
 import json
 import socket
 import ssl
-import struct
 from datetime import datetime, timedelta, timezone
+from urllib.parse import parse_qsl, urlsplit
 
-from aiohttp import WSMsgType, web
+import uvloop
 
+from .connection import Connection, Echo, Idle, Sender, Swallow, frame, head
 from .payloads import config_payload, job_payload
 
 __all__ = ["DOWN", "ECHO", "UP"]
@@ -25,17 +26,18 @@ _BLOCK = 256 * 1024
 _LISTEN = 2048
 _JOBS = 10000
 _TEXT = b"INFO epoch 17/90 step 4211: loss=0.482193 accuracy=0.8617 lr=3.2e-05 (1.84 s, 41 GiB); "
+_SAMPLE = json.dumps(
+    {"cpu": 0.37, "memory": 512, "memory_bytes": 537001984, "timestamp": 1789372801.25}
+).encode()
+_KILLED = b"HTTP/1.1 204 No Content\r\nServer: bench\r\n\r\n"
 
 
-def frame(payload, opcode=2):
-    """A WebSocket frame as servers send it: unmasked."""
-    if len(payload) < 126:
-        head = struct.pack("!BB", 0x80 | opcode, len(payload))
-    elif len(payload) < 65536:
-        head = struct.pack("!BBH", 0x80 | opcode, 126, len(payload))
-    else:
-        head = struct.pack("!BBQ", 0x80 | opcode, 127, len(payload))
-    return head + payload
+def complete(status, body):
+    return head(status, body) + body
+
+
+def chunk(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class Log:
@@ -72,44 +74,6 @@ class Log:
         return b"".join(frames).split(hole)
 
 
-async def send_blocks(request, blocks):
-    """Send frames, many at a time, straight to the transport, and close the WebSocket."""
-    ws = web.WebSocketResponse(heartbeat=30)
-    await ws.prepare(request)
-    transport = request.transport
-    transport.set_write_buffer_limits(high=_BLOCK)
-    for block in blocks:
-        if transport.is_closing():
-            break
-        transport.write(block)
-        await request.writer.drain()
-    await ws.close()
-    return ws
-
-
-def spec(request):
-    size, count = request.match_info["id"].split("-")[1:3]
-    return int(size), int(count)
-
-
-async def log_ws(request):
-    if "-idle" in request.match_info["id"]:
-        return await idle(request)
-    log = Log(*spec(request))
-    stamped = request.query.get("timestamps", "").lower() in ("1", "true")
-    blocks = log.stamped(request.query.get("since")) if stamped else log.plain()
-    return await send_blocks(request, blocks)
-
-
-async def idle(request):
-    """A stream on which nothing happens but pings."""
-    ws = web.WebSocketResponse(heartbeat=30)
-    await ws.prepare(request)
-    async for _ in ws:
-        pass
-    return ws
-
-
 def repeated(whole, count):
     batch = max(1, min(count, _BLOCK // len(whole)))
     block = whole * batch
@@ -119,126 +83,80 @@ def repeated(whole, count):
         yield whole * (count % batch)
 
 
-async def top(request):
-    _, count = spec(request)
-    sample = {"cpu": 0.37, "memory": 512, "memory_bytes": 537001984, "timestamp": 1789372801.25}
-    return await send_blocks(request, repeated(frame(json.dumps(sample).encode(), opcode=1), count))
+class Platform:
+    """What is answered to which request."""
 
-
-async def exec_(request):
-    """Sends back what comes on standard input."""
-    ws = web.WebSocketResponse(heartbeat=30, max_msg_size=0)
-    await ws.prepare(request)
-    await ws.send_bytes(b"\x01")
-    async for message in ws:
-        if message.type is not WSMsgType.BINARY:
-            break
-        await ws.send_bytes(b"\x01" + message.data[1:])
-    await ws.close()
-    return ws
-
-
-async def port_forward(request):
-    port = int(request.match_info["port"])
-    size, count = spec(request)
-    if port == DOWN:
-        return await send_blocks(request, repeated(frame(b"x" * size), count))
-    ws = web.WebSocketResponse(heartbeat=30, max_msg_size=0)
-    await ws.prepare(request)
-    try:
-        await (echo(ws) if port == ECHO else swallow(ws, size * count))
-    except ConnectionResetError:
-        pass  # the client has gone: one that serves 100 of 500 leaves 400 requests behind
-    await ws.close()
-    return ws
-
-
-async def echo(ws):
-    async for message in ws:
-        if message.type is not WSMsgType.BINARY:
-            break
-        await ws.send_bytes(message.data)
-
-
-async def swallow(ws, size):
-    """Take so many bytes and say that they have come."""
-    async for message in ws:
-        if message.type is not WSMsgType.BINARY:
-            break
-        size -= len(message.data)
-        if size <= 0:
-            await ws.send_bytes(b"!")
-            break
-
-
-class Calls:
     def __init__(self, url):
-        self._config = json.dumps(config_payload(url)).encode()
+        self._config = complete("200 OK", json.dumps(config_payload(url)).encode())
         self._job = json.dumps(job_payload("job-256-1")).encode()
         self._running = json.dumps(job_payload("job-1-1-running", status="running")).encode()
+        self._started = complete("202 Accepted", self._job)
+        self._jobs = {}
         # All different, as jobs are: a client may remember what it has seen before.
         lines = [json.dumps(job_payload("job-{}".format(n), n)).encode() for n in range(_JOBS)]
         self._hundreds = [
-            b"".join(line + b"\n" for line in lines[n : n + 100]) for n in range(0, _JOBS, 100)
+            chunk(b"".join(line + b"\n" for line in lines[n : n + 100]))
+            for n in range(0, _JOBS, 100)
         ]
 
-    async def config(self, request):
-        return web.Response(body=self._config, content_type="application/json")
+    def answer(self, method, target):
+        """The bytes of an answer, an iterable of its parts, or a stream."""
+        url = urlsplit(target)
+        query = dict(parse_qsl(url.query))
+        parts = url.path.split("/")[3:]
+        if parts[:2] == ["monitoring", "jobs"]:
+            return self._stream(parts[2], parts[3:], query)
+        if method == b"POST":
+            return self._started
+        if method == b"DELETE":
+            return _KILLED
+        if parts == ["config"]:
+            return self._config
+        if parts == ["jobs"]:
+            return self._list(int(query.get("limit", "100")))
+        return self._job_of(parts[1])
 
-    async def job(self, request):
-        id = request.match_info["id"].encode()
-        if id.endswith(b"-running"):
-            body = self._running.replace(b"job-1-1-running", id)
-        else:
-            body = self._job.replace(b"job-256-1", id)
-        return web.Response(body=body, content_type="application/json")
+    def _job_of(self, id):
+        if id not in self._jobs:
+            if id.endswith("-running"):
+                body = self._running.replace(b"job-1-1-running", id.encode())
+            else:
+                body = self._job.replace(b"job-256-1", id.encode())
+            self._jobs[id] = complete("200 OK", body)
+        return self._jobs[id]
 
-    async def start(self, request):
-        await request.read()
-        return web.Response(body=self._job, content_type="application/json", status=202)
+    def _list(self, count):
+        yield head("200 OK", content_type="application/x-ndjson")
+        yield from itertools.islice(itertools.cycle(self._hundreds), count // 100)
+        yield chunk(b"")
 
-    async def kill(self, request):
-        return web.Response(status=204)
-
-    async def list(self, request):
-        response = web.StreamResponse()
-        response.content_type = "application/x-ndjson"
-        await response.prepare(request)
-        hundreds = itertools.cycle(self._hundreds)
-        for _ in range(int(request.query.get("limit", "100")) // 100):
-            await response.write(next(hundreds))
-        await response.write_eof()
-        return response
-
-
-def application(url):
-    calls = Calls(url)
-    monitoring = "/api/v1/monitoring/jobs/{id}"
-    app = web.Application()
-    app.add_routes(
-        [
-            web.get("/api/v1/config", calls.config),
-            web.get("/api/v1/jobs", calls.list),
-            web.post("/api/v1/jobs", calls.start),
-            web.get("/api/v1/jobs/{id}", calls.job),
-            web.delete("/api/v1/jobs/{id}", calls.kill),
-            web.get(monitoring + "/log_ws", log_ws),
-            web.get(monitoring + "/top", top),
-            web.get(monitoring + "/exec", exec_),
-            web.get(monitoring + "/port_forward/{port}", port_forward),
-        ]
-    )
-    return app
+    def _stream(self, id, what, query):
+        if "-idle" in id:
+            return Idle()
+        size, count = map(int, id.split("-")[1:3])
+        if what == ["log_ws"]:
+            log = Log(size, count)
+            stamped = query.get("timestamps", "").lower() in ("1", "true")
+            return Sender(log.stamped(query.get("since")) if stamped else log.plain())
+        if what == ["top"]:
+            return Sender(repeated(frame(_SAMPLE, opcode=1), count))
+        if what == ["exec"]:
+            return Echo(b"\x01")
+        port = int(what[1])
+        if port == DOWN:
+            return Sender(repeated(frame(b"x" * size), count))
+        return Echo() if port == ECHO else Swallow(size * count)
 
 
 async def serve(listener, context):
     scheme = "http" if context is None else "https"
     url = "{}://127.0.0.1:{}".format(scheme, listener.getsockname()[1])
-    runner = web.AppRunner(application(url), access_log=None)
-    await runner.setup()
-    await web.SockSite(runner, listener, ssl_context=context).start()
+    platform = Platform(url)
+    server = await asyncio.get_event_loop().create_server(
+        lambda: Connection(platform.answer), sock=listener, backlog=_LISTEN, ssl=context
+    )
     print(url + "/api/v1", flush=True)
-    await asyncio.Event().wait()
+    await server.serve_forever()
 
 
 def main():
@@ -252,6 +170,7 @@ def main():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(_LISTEN)
+        uvloop.install()
         asyncio.run(serve(listener, context))
 
 

@@ -84,6 +84,8 @@ class Bench:
         self._stack = ExitStack()
         self._workers = {}
         self._environment = dict(os.environ, PYTHONPATH=str(_ROOT), PYTHONWARNINGS="ignore")
+        # As pip leaves what it installs: compiled. The first round does it, and does not count.
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def __enter__(self):
         command = [sys.executable, "-m", "tests.bench.server"]
