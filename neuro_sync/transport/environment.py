@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 __all__ = ["ca_bundle", "proxy_for"]
 
 _SCHEMES = {"ws": "http", "wss": "https"}
-# What the answer depends on; a change of it, as tests and notebooks make, is noticed.
-_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _proxies: Dict[Tuple[str, ...], Optional[str]] = {}
 
 
@@ -21,7 +19,7 @@ def proxy_for(url: str) -> Optional[str]:
     parts = urlsplit(url)
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
     netloc = parts.netloc.rpartition("@")[2]
-    key = (scheme, netloc, *_settings())
+    key = (scheme, netloc, *_settings(scheme))
     # Without a lock: one that a thread holds at a fork would never be free in the child.
     try:
         return _proxies[key]
@@ -42,6 +40,8 @@ def ca_bundle() -> Optional[str]:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
 
 
-def _settings() -> Tuple[str, ...]:
+def _settings(scheme: str) -> Tuple[str, ...]:
+    """What the answer depends on: a change of it, as tests and notebooks make, is noticed."""
     get = os.environ.get
-    return tuple(get(name) or get(name.upper()) or "" for name in _VARIABLES)
+    names = (scheme + "_proxy", "all_proxy", "no_proxy")
+    return tuple([get(name) or get(name.upper()) or "" for name in names])

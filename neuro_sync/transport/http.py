@@ -259,7 +259,6 @@ class HttpTransport:
             "User-Agent": self._user_agent,
             "Accept": accept,
             "Accept-Encoding": "gzip, deflate",
-            "Connection": "keep-alive",
         }
         body = None
         if json is not None:
@@ -313,14 +312,15 @@ class HttpTransport:
         try:
             response = self._send(request, token, deadline, fresh)
             status = response.status_code
-            _logger.debug(
-                "%s %s: %d after %.0f ms, try %d",
-                request.method,
-                redact(request.url),
-                status,
-                (time.monotonic() - began) * 1000,
-                number,
-            )
+            if _logger.isEnabledFor(logging.DEBUG):
+                _logger.debug(
+                    "%s %s: %d after %.0f ms, try %d",
+                    request.method,
+                    redact(request.url),
+                    status,
+                    (time.monotonic() - began) * 1000,
+                    number,
+                )
             if status < 300:
                 return read(response, number, deadline)
             self._refuse(request, response, deadline)

@@ -1,10 +1,13 @@
 """What comes from outside and goes into a URL or a header."""
 
+import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
 __all__ = ["header_value", "path_segment", "redact"]
 
-_REFUSED = ("\r", "\n", "\0")
+_REFUSED = re.compile("[\r\n\0]")
+# What quoting leaves as it is, in a name that is no dots.
+_PLAIN = re.compile("[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,254}")
 # Longer than any id or name, shorter than what a server or a proxy cuts.
 _LONGEST = 4096
 
@@ -19,6 +22,8 @@ def path_segment(text: str, what: str = "job id") -> str:
     if not isinstance(text, str):
         hint = ": take its .id" if hasattr(text, "id") else ""
         raise TypeError("{} must be a str, not {}{}".format(what, type(text).__name__, hint))
+    if _PLAIN.fullmatch(text):
+        return text
     if not text:
         raise ValueError("{} is empty".format(what))
     if len(text) > _LONGEST:
@@ -52,5 +57,5 @@ def redact(url: str) -> str:
 
 
 def _refuse_breaks(text: str, what: str) -> None:
-    if any(character in text for character in _REFUSED):
+    if _REFUSED.search(text):
         raise ValueError("{} has a line break or a NUL in it".format(what))

@@ -96,6 +96,32 @@ def test_a_call_without_a_body_says_that_it_has_none(connect):
     assert all("content-type" not in request.headers for request in server.requests)
 
 
+def test_a_call_goes_out_in_one_piece(connect):
+    received = []
+
+    def handler(peer):
+        received.append(peer.sock.recv(65536))
+        peer.answer(body=b"{}")
+
+    with serve(handler) as server:
+        connect().request("POST", server.url, json={"name": "train"})
+    assert received[0].endswith(b'\r\n\r\n{"name": "train"}')
+
+
+def test_the_head_of_an_answer_may_come_byte_by_byte(connect):
+    def handler(peer):
+        while peer.request() is not None:
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Last: 1\r\n\r\n{}":
+                peer.send(bytes([byte]))
+
+    transport = connect()
+    with serve(handler) as server:
+        for _ in range(20):
+            response = transport.request("GET", server.url)
+            assert (response.status, response.headers["X-Last"], response.body) == (200, "1", b"{}")
+    assert server.connections == 1
+
+
 def test_calls_share_a_connection(connect):
     with serve(answering()) as server:
         transport = connect()
