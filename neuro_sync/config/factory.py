@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import time
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Tuple, Union
 from urllib.parse import urlencode
@@ -17,7 +16,6 @@ from ..errors import AuthError, ConfigError
 from ..transport.auth import StaticToken
 from ..transport.http import HttpTransport
 from ..transport.retry import RetryPolicy, Timeout
-from .login import authorize_url, browser_tokens, code_tokens, pkce
 from .selection import Selection, first_selection
 from .server import ServerConfig, fetch_server_config
 from .store import NotWritable, Store, Tokens
@@ -101,7 +99,7 @@ class Factory:
 
     def login(
         self,
-        show_browser_cb: "Callable[[URL], Any]" = lambda url: webbrowser.open(str(url)),
+        show_browser_cb: "Callable[[URL], Any]" = lambda url: _open_browser(url),
         *,
         url: "Union[str, URL]" = DEFAULT_API_URL,
         timeout: Timeout = Timeout(),
@@ -120,6 +118,8 @@ class Factory:
         Endpoint: ``GET {api}/config``, ``POST {token_url}``.
         """
         from yarl import URL
+
+        from .login import browser_tokens
 
         with self._login(url, timeout) as session:
             if session.is_standalone:
@@ -156,6 +156,8 @@ class Factory:
         Endpoint: ``GET {api}/config``, ``POST {token_url}``.
         """
         from yarl import URL
+
+        from .login import authorize_url, code_tokens, pkce
 
         with self._login(url, timeout) as session:
             if session.is_standalone:
@@ -354,6 +356,12 @@ def _standalone_tokens() -> Tokens:
     signature = hmac.new(b"neuro", signed.encode(), hashlib.sha256).digest()
     encoded = base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
     return Tokens("{}.{}".format(signed, encoded), time.time() + _TOKEN_LIFE)
+
+
+def _open_browser(url: "URL") -> None:
+    import webbrowser
+
+    webbrowser.open(str(url))
 
 
 def _ask_for_code(url: "URL") -> str:

@@ -20,13 +20,13 @@ from ..errors import (
     StreamClosed,
 )
 from ..models.jobs import JobDescription, JobStatus
-from ..models.messages import ExecResult
 from .calls import Calls
 from .outcome import outcome
 from .streaming import StreamingCalls
 from .waiting import Waiting
 
 if TYPE_CHECKING:
+    from ..models.messages import ExecResult
     from ..streams.std import StdStream
 
 __all__ = ["Running"]
@@ -52,7 +52,7 @@ class Running(Waiting, StreamingCalls, Calls):
         timeout: Optional[float] = None,
         check: bool = False,
         cluster_name: Optional[str] = None,
-    ) -> ExecResult:
+    ) -> "ExecResult":
         """Run a command in a running job and collect what it writes, as ``subprocess.run`` does.
 
         The protocol can't end a standard input. With ``input`` the command therefore runs under the
@@ -77,6 +77,8 @@ class Running(Waiting, StreamingCalls, Calls):
 
         Endpoint: ``GET {monitoring_url}/{id}/exec`` (WebSocket).
         """
+        from ..models.messages import ExecResult
+
         deadline = None if timeout is None else time.monotonic() + timeout
         if isinstance(input, str):
             raise TypeError("input must be bytes, not str: input=text.encode()")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..streams.log import LogStream
     from ..streams.std import StdStream
     from ..streams.telemetry import TelemetryStream
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["StreamingCalls"]
 

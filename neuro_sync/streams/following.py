@@ -8,14 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional
 
 from ..errors import ConnectionFailed, JobNotFound, LogGap, ResourceNotFound, StreamClosed
-from ..transport.ws import WsClosed
+from ..transport.ws_connection import WsClosed
 from ..wire.logresume import Gap, LogAssembler, Piece
 from .errand import Errand
 from .reader import Reader, close_text
 from .retrying import PASSING, Retrying
 
 if TYPE_CHECKING:
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["LogFollower"]
 

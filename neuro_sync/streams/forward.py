@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable, List, Optional, Set
 from .tunnel import Tunnel, prepare
 
 if TYPE_CHECKING:
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["PortForward"]
 

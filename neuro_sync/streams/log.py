@@ -15,7 +15,7 @@ from .onereader import OneReader
 from .retrying import ReconnectPolicy, Retrying
 
 if TYPE_CHECKING:
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["LogStream"]
 

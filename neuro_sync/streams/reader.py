@@ -27,7 +27,7 @@ from ..errors import StreamClosed
 from ..transport.calloff import Making
 
 if TYPE_CHECKING:
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["Reader", "close_text"]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Deque, Iterable, List, Optional
 
 from ..errors import ConnectionFailed, ProtocolError, StdStreamError, StreamClosed
 from ..models.messages import Message
-from ..transport.ws import WsClosed
+from ..transport.ws_connection import WsClosed
 from ..wire import channels
 from .onereader import OneReader
 from .reader import Reader, close_text
 
 if TYPE_CHECKING:
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["StdStream"]
 

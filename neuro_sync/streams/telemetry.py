@@ -5,13 +5,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Deque, List, Mapping, Optional
 
 from ..errors import ConnectionFailed, ProtocolError, ResourceNotFound, ServerError
-from ..transport.ws import WsClosed
+from ..transport.ws_connection import WsClosed
 from .onereader import OneReader
 from .reader import Reader, close_text
 
 if TYPE_CHECKING:
     from ..models.telemetry import JobTelemetry
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["TelemetryStream"]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Callable, List, Optional
 
 from ..errors import ConnectionFailed
 from ..transport.calloff import Making
-from ..transport.ws import WsAborted, WsClosed
+from ..transport.ws_connection import WsAborted, WsClosed
 from .halfclose import peer_has_gone, watch_by_keepalive
 from .reader import close_text
 
 if TYPE_CHECKING:
-    from ..transport.ws import WsConnection
+    from ..transport.ws_connection import WsConnection
 
 __all__ = ["Tunnel", "prepare"]
 

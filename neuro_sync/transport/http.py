@@ -2,7 +2,6 @@
 
 import json as json_library
 import logging
-import platform
 import socket
 import sys
 import time
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["USER_AGENT", "HttpResponse", "HttpStream", "HttpTransport"]
 
-USER_AGENT = "neuro_sync/{} (Python {}; {})".format(
-    __version__, platform.python_version(), sys.platform
+USER_AGENT = "neuro_sync/{} (Python {}.{}.{}; {})".format(
+    __version__, *sys.version_info[:3], sys.platform
 )
 T = TypeVar("T")
 Query = Iterable[Tuple[str, str]]

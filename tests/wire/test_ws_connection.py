@@ -8,7 +8,8 @@ import pytest
 from neuro_sync.errors import ConnectionFailed, ProtocolError, StreamClosed
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.retry import Timeout
-from neuro_sync.transport.ws import WsAborted, WsClosed, WsTransport
+from neuro_sync.transport.ws import WsTransport
+from neuro_sync.transport.ws_connection import WsAborted, WsClosed
 
 from .raw_server import frame, serve
 

@@ -15,8 +15,19 @@ NAMES = st.sampled_from(
     ["Content-Length", "Transfer-Encoding", "Connection", "Date", "x-Odd!", "Keep-Alive", "", "a b"]
 )
 VALUES = st.sampled_from(
-    ["", "0", "17", " 17", "17 ", "+3", "-1", "1_0", "chunked", "Chunked", "gzip, chunked", "close"]
-    + [
+    [
+        "",
+        "0",
+        "17",
+        " 17",
+        "17 ",
+        "+3",
+        "-1",
+        "1_0",
+        "chunked",
+        "Chunked",
+        "gzip, chunked",
+        "close",
         "keep-alive, Close",
         "a: b",
         "\tx\ty ",

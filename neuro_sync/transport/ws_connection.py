@@ -1,0 +1,253 @@
+"""An open WebSocket: whole messages, pings, and one way to end."""
+
+import os
+import threading
+import time
+from typing import List, Optional
+
+from ..errors import ConnectionFailed, NeuroError, StreamClosed
+from ..wire.paths import redact
+from .ws_frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    CloseFrame,
+    FrameError,
+    FrameParser,
+    close_payload,
+    frame_header,
+)
+from .ws_handshake import Opened
+from .ws_mask import apply_mask, new_key
+from .ws_socket import share
+
+__all__ = ["WsAborted", "WsClosed", "WsConnection"]
+
+# A close frame is a courtesy: nobody waits longer than so many seconds to get rid of it.
+_GOODBYE = 0.2
+
+
+class WsClosed(NeuroError):
+    """The peer closed the connection in order. Attributes: ``code``, ``reason``."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__("closed with {}{}".format(code, ": " + reason if reason else ""))
+        self.code = code
+        self.reason = reason
+
+
+class WsAborted(NeuroError):
+    """This side ended the connection by ``abort()``."""
+
+
+class WsConnection:
+    """An open WebSocket: one thread reads, any thread writes, any thread may abort it.
+
+    Attributes:
+        response_headers: of the handshake, names in lower case.
+        subprotocol: the one that the server selected, or None.
+    """
+
+    def __init__(self, opened: Opened, url: str, *, heartbeat: float, silence: float) -> None:
+        self.response_headers = opened.headers
+        self.subprotocol = opened.subprotocol
+        self._socket = share(opened.sock, opened.received)
+        self._url = redact(url)
+        self._heartbeat = heartbeat
+        self._silence = silence
+        self._parser = FrameParser()
+        self._heard = time.monotonic()
+        self._pinged = self._heard
+        self._send_lock = threading.Lock()
+        # Bytes of frames that did not fit into the socket; they go out before anything else does.
+        self._unsent = bytearray()
+        self._aborted = False
+        self._closed = False
+        self._error: Optional[NeuroError] = None
+        self._pid = os.getpid()
+
+    def recv_batch(self) -> List[bytes]:
+        """Wait for messages; returns all that have come, at least one.
+
+        Raises:
+            WsClosed: the peer closed the connection in order.
+            ConnectionFailed: it was lost, or the peer is silent and answers no ping.
+            ProtocolError: the peer broke the rules.
+            WsAborted: this side ended it.
+        """
+        if self._error is not None:
+            raise self._error
+        # A reader that was held back has not listened: silence counts from now on.
+        self._heard = max(self._heard, time.monotonic() - self._heartbeat)
+        try:
+            while True:
+                # It may have come together with the messages before it.
+                if self._parser.closed is not None:
+                    raise self._said_goodbye(self._parser.closed)
+                messages = self._receive()
+                if messages:
+                    return messages
+        except NeuroError as error:
+            self._error = error
+            raise
+
+    def _receive(self) -> List[bytes]:
+        try:
+            data = self._socket.read(self._patience())
+            if data is None:
+                return []
+        except NeuroError:
+            raise  # silence: it is an OSError too
+        except (OSError, ValueError) as error:
+            if self._aborted:
+                raise WsAborted("aborted") from error
+            raise self._lost(
+                "it broke: {}".format(getattr(error, "strerror", None) or error)
+            ) from error
+        if not data:
+            if self._aborted:
+                raise WsAborted("aborted")
+            raise self._lost("it ended without a goodbye")
+        self._heard = time.monotonic()
+        try:
+            messages = self._parser.feed(data)
+        except FrameError as error:
+            error.url = self._url
+            self._try_send(CLOSE, close_payload(error.close_code))
+            raise
+        if self._parser.pings:
+            # Only the last needs an answer (RFC 6455 5.5.3), but each that we can give is given.
+            for payload in self._parser.pings:
+                self._try_send(PONG, payload)
+            self._parser.pings.clear()
+        return messages
+
+    def _patience(self) -> float:
+        """Seconds to wait for bytes; pings a quiet peer, and gives a silent one up."""
+        now = time.monotonic()
+        lost = self._heard + self._silence
+        if now >= lost:
+            raise self._lost("the peer is silent for {:.0f} s".format(now - self._heard))
+        next_ping = max(self._heard, self._pinged) + self._heartbeat
+        if now >= next_ping:
+            self.keepalive()
+            next_ping = now + self._heartbeat
+        return min(next_ping, lost) - now
+
+    def _said_goodbye(self, frame: CloseFrame) -> WsClosed:
+        self._try_send(CLOSE, close_payload(frame.code) if frame.code != 1005 else b"")
+        return WsClosed(frame.code, frame.reason)
+
+    def _lost(self, why: str) -> ConnectionFailed:
+        return ConnectionFailed("the connection was lost: " + why, method="GET", url=self._url)
+
+    def send(self, data: bytes, *, timeout: Optional[float] = None) -> None:
+        """Send a binary message, from any thread.
+
+        Args:
+            data: the message.
+            timeout: seconds until all of it has to be on its way; None: no limit. A connection on which a
+                message was sent in part is of no use any more, and is aborted.
+
+        Raises:
+            StreamClosed: the connection has ended.
+            TimeoutError: the peer takes nothing.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not self._send_lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            raise TimeoutError("the peer does not take what another thread is sending")
+        try:
+            self._check_open()
+            key = new_key()
+            header = frame_header(BINARY, len(data), key)
+            self._flush(deadline, header + apply_mask(data, key))
+        except (OSError, ValueError) as error:
+            if isinstance(error, (NeuroError, TimeoutError)):
+                raise
+            raise StreamClosed("the connection has ended: {}".format(error)) from error
+        finally:
+            self._send_lock.release()
+
+    def _check_open(self) -> None:
+        if self._pid != os.getpid():
+            raise StreamClosed("the stream belongs to the process that opened it")
+        if self._aborted or self._closed or self._error is not None:
+            raise StreamClosed("the stream has ended")
+
+    def _flush(self, deadline: Optional[float], frame: bytes) -> None:
+        if self._unsent:
+            frame = bytes(self._unsent) + frame
+            self._unsent.clear()
+        view = memoryview(frame)
+        try:
+            while True:
+                view = view[self._socket.write(view) :]
+                if not view:
+                    return
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError("the peer takes nothing")
+                self._socket.wait_writable(1.0 if left is None else min(left, 1.0))
+                if self._aborted or self._error is not None:
+                    raise StreamClosed("the stream has ended")
+        except BaseException:
+            # Half a frame was sent: nothing that follows could be understood.
+            self._abort()
+            raise
+
+    def _try_send(self, opcode: int, payload: bytes) -> None:
+        """Send a control frame without waiting: not for another thread's message, not for room."""
+        key = new_key()
+        frame = frame_header(opcode, len(payload), key) + apply_mask(payload, key)
+        if not self._send_lock.acquire(blocking=False):
+            return  # a message is under way, which tells the peer as much as a ping or pong
+        try:
+            if self._closed or self._aborted:
+                return
+            self._unsent += frame
+            sent = self._socket.write(bytes(self._unsent))
+            del self._unsent[:sent]
+        except (OSError, ValueError):
+            pass  # the reader meets the same error, and tells it
+        finally:
+            self._send_lock.release()
+
+    def keepalive(self) -> None:
+        """Ping the peer without reading or waiting, so that it goes on while this side is held back."""
+        self._pinged = time.monotonic()
+        self._try_send(PING, b"")
+
+    def abort(self) -> None:
+        """End the connection at once, from any thread; a reader that waits gets WsAborted."""
+        self._aborted = True
+        self._abort()
+
+    def _abort(self) -> None:
+        self._socket.abort()
+
+    def close(self, code: int = 1000) -> None:
+        """Say goodbye, without waiting for an answer, and close. For the thread that reads."""
+        if self._closed:
+            return
+        if self._pid == os.getpid() and not self._aborted and self._error is None:
+            self._try_send(CLOSE, close_payload(code))
+            self._push_out()
+        self._abort()
+        # A thread that sends notices the abort within moments; only then the descriptor may be reused.
+        with self._send_lock:
+            self._closed = True
+            self._socket.close()
+
+    def _push_out(self) -> None:
+        """Get rid of a close frame for which there was no room."""
+        if not self._unsent or not self._send_lock.acquire(timeout=_GOODBYE):
+            return
+        try:
+            if self._socket.wait_writable(_GOODBYE):
+                sent = self._socket.write(bytes(self._unsent))
+                del self._unsent[:sent]
+        except (OSError, ValueError):
+            pass  # it has ended: there is nobody to say goodbye to
+        finally:
+            self._send_lock.release()
