@@ -1,10 +1,10 @@
 """A listing of jobs that decodes each as it arrives."""
 
-import json
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional
 
 from ..errors import NDJSONError, NeuroError, ProtocolError
 from ..transport.calloff import Making
+from ..wire.json_text import load_json
 from ..wire.ndjson import NdjsonSplitter
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _read(
 
 def _job_of_line(line: bytes) -> Mapping[str, Any]:
     try:
-        item = json.loads(line.decode("utf-8"))
+        item = load_json(line)
     except ValueError as error:
         raise ProtocolError("a line of the listing is not JSON") from error
     if not isinstance(item, dict):
@@ -142,7 +142,7 @@ def _job_of_line(line: bytes) -> Mapping[str, Any]:
 
 def _jobs_of_document(body: bytes) -> List[Mapping[str, Any]]:
     try:
-        document = json.loads(body.decode("utf-8"))
+        document = load_json(body)
     except ValueError as error:
         raise ProtocolError("the listing is not JSON") from error
     jobs = document.get("jobs") if isinstance(document, dict) else None

@@ -1,11 +1,11 @@
 """What a job uses, sample by sample."""
 
-import json
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Deque, List, Mapping, Optional
 
 from ..errors import ConnectionFailed, ProtocolError, ResourceNotFound, ServerError
 from ..transport.ws_connection import WsClosed
+from ..wire.json_text import load_json
 from .onereader import OneReader
 from .reader import Reader, close_text
 
@@ -64,10 +64,11 @@ class TelemetryStream:
         """
         with self._one_reader:
             while not self._over:
-                reader = self._open()
-                if reader.items:
-                    sample = self._next_sample(reader.items)
-                    reader.items.popleft()
+                reader = self._reader or self._open()
+                items = reader.items
+                if items:
+                    sample = self._next_sample(items)
+                    items.popleft()
                     return sample
                 if not reader.take(_samples):
                     self._end(reader)
@@ -145,8 +146,8 @@ def _samples(frames: List[bytes]) -> Deque[bytes]:
 
 def _sample(frame: bytes) -> Mapping[str, Any]:
     try:
-        sample = json.loads(frame.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        sample = load_json(frame)
+    except ValueError as error:
         raise ProtocolError("a telemetry frame is not JSON: {!r}".format(frame[:100])) from error
     if not isinstance(sample, dict):
         raise ProtocolError("a telemetry frame is no JSON object: {!r}".format(frame[:100]))

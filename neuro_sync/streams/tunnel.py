@@ -21,6 +21,9 @@ __all__ = ["Tunnel", "prepare"]
 _log = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
+# As much as fits into any new connection.
+_FIRST = 8 * 1024
+_NOT_WAITING = getattr(socket, "MSG_DONTWAIT", 0)
 _ORDERLY = (1000, 1005)
 # How often a send that is held back looks around, in seconds.
 _LOOK = 0.2
@@ -110,6 +113,7 @@ class Tunnel:
             conn.close()
             self._close()
             return
+        self._send_first(conn)
         self._start(self._send_up)
         try:
             self._bring_down(conn)
@@ -152,6 +156,15 @@ class Tunnel:
                 if time.monotonic() - heard >= _KEEPALIVE:
                     heard = time.monotonic()
                     conn.keepalive()
+
+    def _send_first(self, conn: "WsConnection") -> None:
+        """What the local program has sent by now is under way before the other thread has started."""
+        try:
+            data = self._local.recv(_FIRST, _NOT_WAITING)
+            if data:
+                conn.send(data)
+        except OSError as error:
+            _log.debug("nothing to begin with: %s", error)
 
     def _send_up(self) -> None:
         """What the local program sends goes to the job."""

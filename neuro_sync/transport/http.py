@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 from .._version import __version__
 from ..errors import ConnectionFailed, NeuroError, ProtocolError
+from ..wire.json_text import load_json
 from ..wire.paths import header_value, redact
 from ..wire.responses import error_from_response, parse_retry_after
 from .auth import TokenSource
@@ -64,7 +65,7 @@ class HttpResponse(NamedTuple):
             ProtocolError: it is not JSON.
         """
         try:
-            return json_library.loads(self.body.decode("utf-8"))
+            return load_json(self.body)
         except ValueError as error:
             raise ProtocolError(
                 "the answer is not JSON",

@@ -53,7 +53,7 @@ class WsConnection:
         self.response_headers = opened.headers
         self.subprotocol = opened.subprotocol
         self._socket = share(opened.sock, opened.received)
-        self._url = redact(url)
+        self._url = url
         self._heartbeat = heartbeat
         self._silence = silence
         self._parser = FrameParser()
@@ -113,7 +113,7 @@ class WsConnection:
         try:
             messages = self._parser.feed(data)
         except FrameError as error:
-            error.url = self._url
+            error.url = redact(self._url)
             self._try_send(CLOSE, close_payload(error.close_code))
             raise
         if self._parser.pings:
@@ -140,7 +140,9 @@ class WsConnection:
         return WsClosed(frame.code, frame.reason)
 
     def _lost(self, why: str) -> ConnectionFailed:
-        return ConnectionFailed("the connection was lost: " + why, method="GET", url=self._url)
+        return ConnectionFailed(
+            "the connection was lost: " + why, method="GET", url=redact(self._url)
+        )
 
     def send(self, data: bytes, *, timeout: Optional[float] = None) -> None:
         """Send a binary message, from any thread.

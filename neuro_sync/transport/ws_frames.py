@@ -22,7 +22,8 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _FIN = 0x80
 _MASKED = 0x80
 _WHOLE_BINARY = _FIN | BINARY
-_WHOLE = (_WHOLE_BINARY, _FIN | TEXT)
+_WHOLE_TEXT = _FIN | TEXT
+_WHOLE = (_WHOLE_BINARY, _WHOLE_TEXT)
 _SHORT = 64 * 1024
 _MESSAGE_LIMIT = 64 * 1024 * 1024
 _NORMAL, _GOING_WRONG, _NOT_TEXT, _TOO_BIG = 1000, 1002, 1007, 1009
@@ -137,7 +138,7 @@ class FrameParser:
         return False
 
     def _take_short(self, data: bytes, position: int, messages: List[bytes]) -> int:
-        """The short way for what comes most: whole binary messages of less than 64 KiB.
+        """The short way for what comes most: whole messages of less than 64 KiB, binary or ASCII.
 
         Returns:
             Where something else begins.
@@ -145,7 +146,10 @@ class FrameParser:
         if self._fragments_opcode or self._limit < _SHORT or self.closed is not None:
             return position
         end = len(data)
-        while position + 4 <= end and data[position] == _WHOLE_BINARY:
+        while position + 4 <= end:
+            first = data[position]
+            if first != _WHOLE_BINARY and first != _WHOLE_TEXT:
+                break
             length = data[position + 1]
             start = position + 2
             if length == 126:
@@ -156,7 +160,10 @@ class FrameParser:
             stop = start + length
             if stop > end:
                 break
-            messages.append(data[start:stop])
+            payload = data[start:stop]
+            if first != _WHOLE_BINARY and not payload.isascii():
+                break
+            messages.append(payload)
             position = stop
         return position
 

@@ -1,5 +1,6 @@
 """Opening a WebSocket: the way there, TLS, and the handshake of websocket-client."""
 
+import functools
 import re
 import socket
 import ssl
@@ -189,6 +190,7 @@ class _Answer:
         pass
 
 
+@functools.lru_cache(maxsize=64)
 def _websocket_url(url: str) -> str:
     parts = urlsplit(url)
     scheme = _SCHEMES.get(parts.scheme)

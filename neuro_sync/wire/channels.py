@@ -7,6 +7,7 @@ import json
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ..errors import ProtocolError
+from .json_text import load_json
 
 __all__ = [
     "EXIT",
@@ -99,8 +100,8 @@ def parse_resize(payload: bytes) -> Tuple[int, int]:
 
 def _object(payload: bytes, what: str) -> Dict[str, Any]:
     try:
-        value = json.loads(payload.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        value = load_json(payload)
+    except ValueError as error:
         raise ProtocolError("the {} frame is not JSON: {}".format(what, _shown(payload))) from error
     if not isinstance(value, dict):
         raise ProtocolError("the {} frame is no JSON object: {}".format(what, _shown(payload)))

@@ -1,9 +1,9 @@
 """The answer to ``save``: what each line means, and whether they are all there."""
 
-import json
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Union
 
 from ..errors import ImageSaveError
+from .json_text import load_json
 
 __all__ = ["CommitFinished", "CommitStarted", "SaveAnswer", "Saved", "Step"]
 
@@ -100,7 +100,7 @@ class SaveAnswer:
 
 def _parse(line: bytes) -> Mapping[str, Any]:
     try:
-        item = json.loads(line.decode("utf-8"))
+        item = load_json(line)
     except ValueError as error:
         raise ImageSaveError("the server sent a line that is not JSON") from error
     if not isinstance(item, dict):
