@@ -124,12 +124,17 @@ class _Stream:
 
     _rest = b""
     _said_goodbye = False
+    # A frame whose payload has not all come.
+    _opcode = 0
+    _mask = b""
+    _missing = 0
 
     def began(self, connection):
         self._connection = connection
+        self._parts = []
 
-    def message(self, payload, mask):
-        """A message of the client has come."""
+    def message(self, parts, mask):
+        """A message of the client has come, masked."""
 
     def goodbye(self):
         """Close the WebSocket; the client answers, and that ends the connection."""
@@ -138,28 +143,43 @@ class _Stream:
 
     def feed(self, data):
         data = self._rest + data if self._rest else data
+        self._rest = b""
         position, end = 0, len(data)
-        while end - position >= 6:
-            start, length = position + 2, data[position + 1] & 0x7F
-            if length == 126:
-                length = int.from_bytes(data[start : start + 2], "big")
-                start += 2
-            elif length == 127:
-                length = int.from_bytes(data[start : start + 8], "big")
-                start += 8
-            stop = start + 4 + length
-            if stop > end:
-                break
-            mask, payload = data[start : start + 4], data[start + 4 : stop]
-            self._take(data[position] & 0x0F, payload, mask)
+        while position < end or not self._missing:
+            if not self._missing:
+                start = self._read_head(data, position)
+                if start is None:
+                    self._rest = data[position:]
+                    return
+                position = start
+            stop = min(position + self._missing, end)
+            self._parts.append(data[position:stop])
+            self._missing -= stop - position
             position = stop
-        self._rest = data[position:]
+            if not self._missing:
+                parts, self._parts = self._parts, []
+                self._take(self._opcode, parts, self._mask)
 
-    def _take(self, opcode, payload, mask):
+    def _read_head(self, data, position):
+        """Where the payload begins; None: the head is not all there."""
+        if len(data) - position < 6:
+            return None
+        start, length = position + 2, data[position + 1] & 0x7F
+        if length > 125:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(data[start : start + size], "big")
+            start += size
+        if start + 4 > len(data):
+            return None
+        self._opcode, self._mask = data[position] & 0x0F, data[start : start + 4]
+        self._missing = length
+        return start + 4
+
+    def _take(self, opcode, parts, mask):
         if opcode in (_TEXT, _BINARY):
-            self.message(payload, mask)
+            self.message(parts, mask)
         elif opcode == _PING:
-            self._connection.transport.write(frame(apply_mask(payload, mask), _PONG))
+            self._connection.transport.write(frame(apply_mask(b"".join(parts), mask), _PONG))
         elif opcode == _CLOSE:
             if not self._said_goodbye:
                 self._connection.transport.write(self.goodbye())
@@ -200,8 +220,8 @@ class Echo(_Stream):
         if self._channel:
             connection.transport.write(frame(self._channel))
 
-    def message(self, payload, mask):
-        payload = apply_mask(payload, mask)
+    def message(self, parts, mask):
+        payload = apply_mask(parts[0] if len(parts) == 1 else b"".join(parts), mask)
         self._connection.transport.write(frame(self._channel + payload[len(self._channel) :]))
 
 
@@ -211,7 +231,7 @@ class Swallow(_Stream):
     def __init__(self, size):
         self._left = size
 
-    def message(self, payload, mask):
-        self._left -= len(payload)
+    def message(self, parts, mask):
+        self._left -= sum(map(len, parts))
         if self._left <= 0 and not self._said_goodbye:
             self._connection.transport.write(frame(b"!") + self.goodbye())
