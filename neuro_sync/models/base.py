@@ -26,7 +26,7 @@ __all__ = [
 
 M = TypeVar("M", bound="JsonModel")
 T = TypeVar("T")
-_URLS_KEPT = 4096
+_URLS_KEPT = 256
 _urls: Dict[str, URL] = {}
 
 
