@@ -8,9 +8,17 @@ import calendar
 import re
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple, Optional
+from typing import Match, NamedTuple, Optional, Tuple
 
-__all__ = ["Stamp", "digest", "digester", "may_become_stamp", "read_stamp", "strip_stamps"]
+__all__ = [
+    "Stamp",
+    "digest",
+    "digester",
+    "may_become_stamp",
+    "read_stamp",
+    "read_time",
+    "strip_stamps",
+]
 
 _STAMP = re.compile(
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-]\d\d):?(\d\d)|()) ", re.ASCII
@@ -42,18 +50,29 @@ class Stamp(NamedTuple):
 def read_stamp(line: bytes) -> Optional[Stamp]:
     """The stamp that a line starts with, or None."""
     match = _STAMP.match(line)
-    if match is None:
+    ms = None if match is None else _milliseconds(match)
+    if match is None or ms is None:
         return None
-    second, fraction, hours, minutes, unzoned = match.groups()
+    width = match.end()
+    return Stamp(line[: width - 1].decode("ascii"), ms, width, match.group(5) is None)
+
+
+def read_time(lines: bytes, start: int, end: int) -> Optional[Tuple[int, int]]:
+    """Of the stamp of the line that begins there: milliseconds since the epoch, and where the line goes on."""
+    match = _STAMP.match(lines, start, end)
+    ms = None if match is None else _milliseconds(match)
+    return None if match is None or ms is None else (ms, match.end())
+
+
+def _milliseconds(match: "Match[bytes]") -> Optional[int]:
+    second, fraction, hours, minutes = match.group(1, 2, 3, 4)
     epoch = _epoch(second)
     if epoch is None:
         return None
     if hours is not None:
         offset = abs(int(hours)) * 3600 + int(minutes) * 60
         epoch += offset if hours.startswith(b"-") else -offset
-    ms = epoch * 1000 + (int((fraction + b"00")[:3]) if fraction else 0)
-    width = match.end()
-    return Stamp(line[: width - 1].decode("ascii"), ms, width, unzoned is None)
+    return epoch * 1000 + (int((fraction + b"00")[:3]) if fraction else 0)
 
 
 @lru_cache(maxsize=256)

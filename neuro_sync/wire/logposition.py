@@ -9,15 +9,17 @@ import base64
 import json
 from collections import Counter, deque
 from datetime import datetime, timezone
-from typing import Any, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
-from .loglines import Stamp, digest, digester, read_stamp
+from .loglines import Stamp, digest, digester, read_stamp, read_time
 
 __all__ = ["TOLERANCE", "OpenLine", "Position", "Tail", "decode_cursor", "encode_cursor"]
 
 # How far the time of a line may differ between two sources, in milliseconds.
 TOLERANCE = 1
 _WINDOW = 2 * TOLERANCE
+# How far before the moment that a server is asked for lines are kept which it may send again, in milliseconds.
+_BEFORE_SINCE = 10 * TOLERANCE
 _VERSION = 1
 # What a line counts for of which only the digest is kept.
 _LINE_COST = 64
@@ -58,45 +60,57 @@ class OpenLine:
 
 
 class _Line(NamedTuple):
-    """A complete line of which only the digest is kept."""
+    """A complete line in a block.
+
+    Attributes:
+        ms: its time.
+        start, end: where its content is.
+        stamp: where the time stamp is that it belongs to.
+    """
 
     ms: int
-    text: str
-    zoned: bool
-    digest: bytes
+    start: int
+    end: int
+    stamp: int
 
 
 class _Block:
-    """Lines that came together, taken apart when somebody asks for the first time.
+    """Lines that came together. Who asks for their times has them read, and who asks for more that of a few lines.
 
     Attributes:
         size: bytes it counts for.
     """
 
-    __slots__ = ("_lines", "_newest", "_raw", "size")
+    __slots__ = ("_digests", "_lines", "_newest", "_raw", "size")
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._lines: Optional[List[_Line]] = None
-        self._newest: Optional[_Line] = None
+        self._newest: Optional[Stamp] = None
+        self._digests: Dict[int, bytes] = {}
         self.size = len(raw)
 
     @classmethod
-    def of_lines(cls, lines: List[_Line]) -> "_Block":
+    def of_open(cls, line: OpenLine) -> "_Block":
+        """A line that came in pieces: only the digest of it is left."""
         block = cls(b"")
-        block._keep(lines)
-        block.size = _LINE_COST * len(lines)
+        block._lines = [_Line(line.ms, 0, 0, 0)]
+        block._newest = Stamp(line.text, line.ms, 0, line.zoned)
+        block._digests = {0: line.digest}
+        block.size = _LINE_COST
         return block
 
-    def _keep(self, lines: List[_Line]) -> None:
-        self._newest = max(lines, key=lambda line: line.ms) if lines else None
-        self._lines = lines
-        self._raw = b""
+    def without(self, count: int) -> "_Block":
+        """The same but for so many of its last lines, fewer than it has."""
+        block = _Block(self._raw)
+        block._lines = list(self)[:-count]
+        block._digests = self._digests
+        return block
 
-    def parse(self) -> None:
-        """Take it apart for good: it is going to be asked again."""
+    def read(self) -> None:
+        """Read the times for good: they are going to be asked for again."""
         if self._lines is None:
-            self._keep(list(_read_lines(self._raw)))
+            self._lines = list(_read_lines(self._raw))
 
     @property
     def has_time(self) -> bool:
@@ -104,9 +118,12 @@ class _Block:
         return any(True for _ in self)
 
     @property
-    def newest(self) -> Optional[_Line]:
-        if self._lines is None:
-            return max(self, key=lambda line: line.ms, default=None)
+    def newest(self) -> Optional[Stamp]:
+        """The newest time stamp."""
+        if self._newest is None:
+            line = max(self, key=_time_of, default=None)
+            if line is not None:
+                self._newest = read_stamp(self._raw[line.stamp : line.end])
         return self._newest
 
     @property
@@ -127,6 +144,15 @@ class _Block:
     def __iter__(self) -> Iterator[_Line]:
         """The lines that have a time."""
         return _read_lines(self._raw) if self._lines is None else iter(self._lines)
+
+    def key(self, line: _Line) -> LineKey:
+        """What a line is known by."""
+        known = self._digests.get(line.start)
+        if known is None:
+            known = digest(self._raw[line.start : line.end])
+            if self._lines is not None:
+                self._digests[line.start] = known
+        return line.ms, known
 
 
 class Position(NamedTuple):
@@ -199,7 +225,7 @@ class Tail:
 
     def append_open(self, line: OpenLine) -> None:
         """Add a line that came in pieces, now that its end has come."""
-        self._add(_Block.of_lines([_Line(line.ms, line.text, line.zoned, line.digest)]))
+        self._add(_Block.of_open(line))
 
     @property
     def last_ms(self) -> Optional[int]:
@@ -240,18 +266,21 @@ class Tail:
             if line.ms >= window:
                 self._folded[line.ms] = self._folded.get(line.ms, 0) + 1
 
-    def position(self, without: int = 0, only_window: bool = False) -> Position:
+    def position(
+        self, without: int = 0, *, only_window: bool = False, only_since: bool = False
+    ) -> Position:
         """The position behind the last line.
 
         Args:
             without: leave out so many of the last lines, which were not delivered after all.
             only_window: keep only what has to be known to go on, as for a cursor.
+            only_since: keep only lines of times for which a server is asked, and some before.
         """
         base = self._base
         blocks = self._kept(without)
         newest = max(
             (block.newest for block in blocks if block.newest is not None),
-            key=lambda line: line.ms,
+            key=_time_of,
             default=None,
         )
         known_from, folded, old_lines = base.known_from, base.folded, base.lines
@@ -262,12 +291,17 @@ class Tail:
         position = base._replace(known_from=known_from, folded=folded, open=None)
         if newest is not None and (base.ms is None or base.ms <= newest.ms):
             position = position._replace(ms=newest.ms, text=newest.text, zoned=newest.zoned)
-        start = position.ms - _WINDOW if only_window and position.ms is not None else None
+        start = None
+        if position.ms is not None and only_window:
+            start = position.ms - _WINDOW
+        elif position.since is not None and only_since:
+            start = int(position.since.timestamp()) * 1000 - _BEFORE_SINCE
         lines: Dict[LineKey, int] = Counter(
-            (line.ms, line.digest)
+            block.key(line)
             for block in blocks
             if start is None or (block.newest is not None and block.newest.ms >= start)
             for line in block
+            if start is None or line.ms >= start
         )
         for key, count in old_lines.items():
             lines[key] = lines.get(key, 0) + count
@@ -278,10 +312,14 @@ class Tail:
         blocks = list(self._blocks)
         if self._size <= 8 * self.SOFT:  # else it would take much memory
             for block in blocks:
-                block.parse()
-        if without:
-            lines = [line for block in blocks for line in block]
-            blocks = [_Block.of_lines(lines[:-without])]
+                block.read()
+        while without and blocks:
+            block = blocks.pop()
+            count = sum(1 for _ in block)
+            if count > without:
+                blocks.append(block.without(without))
+                break
+            without -= count
         return blocks
 
 
@@ -295,15 +333,25 @@ def _narrowed(position: Position, start: int) -> Position:
 
 
 def _read_lines(raw: bytes) -> Iterator[_Line]:
-    stamp: Optional[Stamp] = None
-    for line in raw.split(b"\n")[:-1]:
-        own = read_stamp(line)
+    stamp, ms = -1, 0
+    start = 0
+    while True:
+        end = raw.find(b"\n", start)
+        if end < 0:
+            return
+        content = start
+        own = read_time(raw, start, end)
         if own is not None:
-            stamp = own
-            line = line[own.width :]
-        if stamp is not None:
+            stamp = start
+            ms, content = own
+        if stamp >= 0:
             # A line without a stamp belongs to the one before it.
-            yield _Line(stamp.ms, stamp.text, stamp.zoned, digest(line))
+            yield _Line(ms, content, end, stamp)
+        start = end + 1
+
+
+def _time_of(line: Union[_Line, Stamp]) -> int:
+    return line.ms
 
 
 def encode_cursor(position: Position, name: str) -> str:

@@ -101,7 +101,7 @@ class LogAssembler:
         Returns:
             The moment to ask the server for; None: all that is wanted.
         """
-        position = self.position()
+        position = self.position(only_since=True)
         self._start(separator.encode() + b"\n")
         self._tolerant = tolerant
         if position.since is not None:
@@ -161,16 +161,22 @@ class LogAssembler:
         return opened is not None and bool(opened.text)
 
     def position(
-        self, without: int = 0, *, only_window: bool = False, only_lines: bool = False
+        self,
+        without: int = 0,
+        *,
+        only_window: bool = False,
+        only_since: bool = False,
+        only_lines: bool = False,
     ) -> Position:
         """The position behind what was fed.
 
         Args:
             without: how many of the last lines the user has not got.
             only_window: keep only what a cursor needs.
+            only_since: keep only what a server that is asked now may send again.
             only_lines: as if the line without an end had not come.
         """
-        position = self._tail.position(without, only_window)
+        position = self._tail.position(without, only_window=only_window, only_since=only_since)
         return position._replace(
             open=None if without or only_lines else self._opened, divided=self._divided
         )

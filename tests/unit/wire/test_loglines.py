@@ -9,6 +9,7 @@ from neuro_sync.wire.loglines import (
     digester,
     may_become_stamp,
     read_stamp,
+    read_time,
     strip_stamps,
 )
 
@@ -38,6 +39,8 @@ def test_every_form_of_a_stamp_is_read(text, ms):
     if ms is not None:
         assert stamp.ms == ms
     assert stamp.zoned == (text != "2026-01-01T12:00:00.999999")
+    lines = b"before\n" + text.encode() + b" hello\n"
+    assert read_time(lines, 7, len(lines) - 1) == (stamp.ms, 7 + stamp.width)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,7 @@ def test_every_form_of_a_stamp_is_read(text, ms):
 )
 def test_what_is_no_stamp_is_not_taken_for_one(line):
     assert read_stamp(line) is None
+    assert read_time(line + b" ", 0, len(line)) is None
 
 
 stamps = st.sampled_from(

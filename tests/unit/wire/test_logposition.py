@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from datetime import datetime, timezone
 
 import pytest
@@ -9,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_sync.wire.loglines import digest
-from neuro_sync.wire.logposition import OpenLine, Position, Tail, decode_cursor, encode_cursor
+from neuro_sync.wire.logposition import (
+    TOLERANCE,
+    OpenLine,
+    Position,
+    Tail,
+    decode_cursor,
+    encode_cursor,
+)
 
 NOON = 1767268800000
 
@@ -34,6 +42,43 @@ def test_lines_that_were_not_delivered_are_left_out():
     tail.append(line(NOON, "a") + line(NOON + 5, "b"))
     assert tail.position(1).ms == NOON
     assert tail.position(2).ms is None
+
+
+def test_lines_that_were_not_delivered_may_be_of_several_blocks():
+    tail = Tail()
+    for name in "abc":
+        tail.append(line(NOON, name + "1") + b"goes on\n" + line(NOON + 5, name + "2"))
+    opened = OpenLine(NOON + 9, "2026-01-01T12:00:00.009Z", True)
+    opened.extend(b"d")
+    tail.append_open(opened)
+    keys = [(NOON, b"1"), (NOON, None), (NOON + 5, b"2")]
+    expected = [
+        (ms, digest(b"goes on" if number is None else name + number))
+        for name in (b"a", b"b", b"c")
+        for ms, number in keys
+    ]
+    expected.append((NOON + 9, digest(b"d")))
+    for without in range(len(expected) + 2):
+        position = tail.position(without)
+        left = Counter(expected[: max(0, len(expected) - without)])
+        assert position.lines == left
+        assert position.ms == max((ms for ms, _ in left), default=None)
+
+
+@pytest.mark.parametrize(("zone", "before"), [("Z", 6), ("", 66)])
+def test_only_lines_that_a_server_may_send_again_are_looked_at(zone, before):
+    tail = Tail()
+    for second in range(-before, 6):
+        tail.append(
+            line(NOON + 1000 * second, "at {}".format(second)).replace(b"Z ", zone.encode() + b" ")
+        )
+    whole, asked = tail.position(), tail.position(only_since=True)
+    assert asked.since == whole.since
+    first = int(asked.since.timestamp() * 1000)
+    assert set(asked.lines) == {key for key in whole.lines if key[0] >= first}
+    assert whole.known_from is None
+    assert first - 1000 < asked.known_from < first - TOLERANCE
+    assert 0 < len(asked.lines) < len(whole.lines)
 
 
 def test_a_server_is_asked_for_whole_seconds_in_utc():
