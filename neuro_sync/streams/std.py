@@ -107,7 +107,7 @@ class StdStream:
         view = memoryview(data).cast("B")
         with self._write_lock:
             for start in range(0, len(view), _CHUNK):
-                self._send(channels.encode(channels.STDIN, bytes(view[start : start + _CHUNK])))
+                self._send(channels.encode(channels.STDIN, view[start : start + _CHUNK]))
 
     def resize(self, h: int, w: int) -> None:
         """Tell the size of the terminal: rows and columns.

@@ -73,27 +73,31 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self._sock = sock
+        self._began = time.monotonic()
+        self._timed: Optional[_Timed] = None
 
     def begin(self) -> None:
-        if self.headers is not None:
-            return
-        began = time.monotonic()
-        reader: Any = self.fp
-        read = reader.peek()
-        # The standard library reads a head as it reads e-mail, which is a tenth of a call's time.
-        head = parse_head(read, self._method)
-        if head is not None:
-            reader.read(head.size)
-            self._take(head)
-            return
-        timeout = self._sock.gettimeout()
-        if not timeout:
-            super().begin()
-            return
-        timed = _Timed(read, reader.detach(), self._sock, began + timeout)
-        self.fp = io.BufferedReader(timed)
+        if self.headers is None:
+            reader: Any = self.fp
+            # The standard library reads a head as it reads e-mail, which is a tenth of a call's time.
+            head = parse_head(reader.peek(), self._method)
+            if head is not None:
+                reader.read(head.size)
+                self._take(head)
+                return
         super().begin()
-        timed.leave_off()
+        if self._timed is not None:
+            self._timed.leave_off()
+
+    def _read_status(self) -> Any:
+        # It begins here for all that is not plain, and for the answer of a proxy to CONNECT.
+        timeout = self._sock.gettimeout()
+        if timeout and self._timed is None:
+            reader: Any = self.fp
+            read = reader.peek()
+            self._timed = _Timed(read, reader.detach(), self._sock, self._began + timeout)
+            self.fp = io.BufferedReader(self._timed)
+        return super()._read_status()  # type: ignore[misc]
 
     def _take(self, head: HttpHead) -> None:
         self.code = self.status = head.status

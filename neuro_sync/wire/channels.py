@@ -4,7 +4,7 @@ Both directions, for the client and for the local platform.
 """
 
 import json
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
 from ..errors import ProtocolError
 from .json_text import load_json
@@ -40,9 +40,9 @@ class ExitStatus(NamedTuple):
     message: Optional[str] = None
 
 
-def encode(channel: int, payload: bytes) -> bytes:
+def encode(channel: int, payload: Union[bytes, memoryview]) -> bytes:
     """The frame that carries a payload on a channel (0 to 255)."""
-    return _PREFIXES[channel] + payload
+    return b"".join((_PREFIXES[channel], payload))
 
 
 def split(frame: bytes) -> Tuple[int, bytes]:

@@ -4,6 +4,7 @@ import gc
 import gzip
 import socket
 import threading
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -393,6 +394,29 @@ def test_a_proxy_that_refuses_is_named(connect, monkeypatch, status, attempts):
     # Python 3.7 leaves the socket of a refused CONNECT to the collector.
     del caught
     gc.collect()
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Drip: "])
+@pytest.mark.parametrize("by_proxy", [False, True])
+def test_a_head_that_drips_ends_with_the_time_out(connect, monkeypatch, start, by_proxy):
+    def dripping(peer):
+        peer.request()
+        peer.send(start)
+        while True:
+            peer.send(b"x")
+            time.sleep(0.02)
+
+    with serve(dripping) as server:
+        url = server.url
+        if by_proxy:
+            monkeypatch.setenv("https_proxy", server.url)
+            url = "https://api.example/x"
+        transport = connect(timeout=Timeout(0.3, 0.3), retry=RetryPolicy(attempts=1))
+        began = time.monotonic()
+        with pytest.raises(ConnectionFailed):
+            transport.request("GET", url)
+        assert time.monotonic() - began < 5
+    gc.collect()  # Python 3.7 leaves the socket of a refused CONNECT to the collector
 
 
 def test_a_netrc_is_not_read(connect, monkeypatch, tmp_path):
