@@ -22,6 +22,15 @@ class _Text(bytes):
 
 
 class _Parser(FrameParser):
+    def _take_short(self, data, position, messages):
+        before = len(messages)
+        end = super()._take_short(data, position, messages)
+        for number, message in enumerate(messages[before:], before):
+            if data[position] & 0x0F == TEXT:
+                messages[number] = _Text(message)
+            position += len(message) + (4 if data[position + 1] == 126 else 2)
+        return end
+
     def _take_whole(self, first, payload, messages):
         taken = super()._take_whole(first, payload, messages)
         if taken:
