@@ -1,9 +1,10 @@
 """Pipes and terminals read and written from the event loop."""
 
 import asyncio
-import errno
 import os
 from typing import Optional
+
+from .terminals import read_terminal
 
 __all__ = ["PipeReader", "PipeWriter"]
 
@@ -36,14 +37,11 @@ class PipeReader:
             await self._readable()
 
     def _read_now(self) -> Optional[bytes]:
+        read = read_terminal if self._tty else os.read
         try:
-            return os.read(self._file, _READ_SIZE)
+            return read(self._file, _READ_SIZE)
         except BlockingIOError:
             return None
-        except OSError as error:
-            if error.errno != errno.EIO:  # which is how a terminal says that nobody has it open
-                raise
-            return b""
 
     async def _readable(self) -> None:
         loop = asyncio.get_event_loop()

@@ -7,17 +7,13 @@ output and waits for no process: it exchanges messages with the supervisors.
 
 import asyncio
 import datetime
-import fcntl
 import logging
 import os
 import pathlib
-import pty
 import shlex
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import weakref
 from dataclasses import dataclass, field
@@ -37,6 +33,7 @@ from typing import (
 from .logstore import DEFAULT_LIMIT, LogFiles
 from .messages import MessageReader, send_message
 from .sandbox import LaunchError, Sandbox
+from .terminals import open_terminal
 
 __all__ = ["JobExit", "JobSpec", "LaunchError", "LogFeed", "Runner", "RunningJob"]
 
@@ -428,16 +425,3 @@ def _standard_input(tty: bool) -> Tuple[int, List[int]]:
     source, sink = os.pipe()
     os.set_blocking(sink, False)
     return sink, [source]
-
-
-def open_terminal(height: int = 24, width: int = 80) -> Tuple[int, int]:
-    """A new terminal: its master (non-blocking) and slave side."""
-    master, slave = pty.openpty()
-    resize_terminal(master, height, width)
-    os.set_blocking(master, False)
-    return master, slave
-
-
-def resize_terminal(file: int, height: int, width: int) -> None:
-    """Sets the size of a terminal; the programs in it get SIGWINCH."""
-    fcntl.ioctl(file, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))

@@ -14,8 +14,9 @@ from ..wire import channels
 from .logstore import CONTAINER, STDERR, STDOUT, Record
 from .pipes import PipeReader, PipeWriter
 from .replies import flag, refusal
-from .runner import Command, LogFeed, RunningJob, open_terminal, resize_terminal
+from .runner import Command, LogFeed, RunningJob
 from .streams import FrameSink, converse, open_websocket
+from .terminals import open_terminal, resize_terminal
 
 __all__ = ["StdioQuery", "attach", "exec_command", "split_command"]
 

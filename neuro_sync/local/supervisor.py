@@ -6,7 +6,6 @@ has ended, by itself or by order, ends whatever it has left running. When the pl
 however that happens, the socket between them closes and the supervisor kills the job.
 """
 
-import errno
 import fcntl
 import os
 import selectors
@@ -29,6 +28,7 @@ from .process import (
     signal_group,
     start_program,
 )
+from .terminals import read_terminal
 from .view import View
 
 __all__ = ["Supervisor"]
@@ -157,14 +157,11 @@ class Supervisor:
 
     def _copy(self, source: int, kind: int) -> bool:
         """Copies what is there to the log; False when there is nothing more, now or ever."""
+        read = read_terminal if source == self._terminal else os.read
         try:
-            data = os.read(source, _READ_SIZE)
+            data = read(source, _READ_SIZE)
         except BlockingIOError:
             return False
-        except OSError as error:
-            if error.errno != errno.EIO:  # which is how a terminal says that nobody has it open
-                raise
-            data = b""
         if not data:
             self._selector.unregister(source)
             os.close(source)

@@ -31,7 +31,9 @@ def terminal(platform, running):
         words = [sys.executable, str(HERE / "session.py"), platform.api_url]
         terminal = Terminal([*words, str(platform.data_dir / "token"), job.id, *command])
         opened.append(terminal)
-        return terminal.until("before")
+        return terminal.until(
+            lambda shown: b"before" in shown.raw
+        )  # it may be off the screen by now
 
     yield terminal
     for one in opened:
