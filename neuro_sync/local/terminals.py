@@ -6,13 +6,9 @@ import os
 import pty
 import struct
 import termios
-import time
 from typing import Tuple
 
 __all__ = ["open_terminal", "read_terminal", "resize_terminal"]
-
-# A kernel that has said that it is the end hands over in less time what it still had.
-_LAST_WORDS = 0.005
 
 
 def open_terminal(height: int = 24, width: int = 80) -> Tuple[int, int]:
@@ -34,12 +30,9 @@ def read_terminal(master: int, size: int) -> bytes:
     Raises:
         BlockingIOError: there is nothing at the moment.
     """
-    data = _read(master, size)
-    if not data:
-        # Linux says now and then that it is the end while the last of what was printed is still on its way.
-        time.sleep(_LAST_WORDS)
-        data = _read(master, size)
-    return data
+    # Linux says now and then that it is the end while the last of what was printed is still on its way. Who asks
+    # again waits for that inside the kernel.
+    return _read(master, size) or _read(master, size)
 
 
 def _read(master: int, size: int) -> bytes:

@@ -75,7 +75,7 @@ class _Line(NamedTuple):
 
 
 class _Block:
-    """Lines that came together. Who asks for their times has them read, and who asks for more that of a few lines.
+    """Lines that came together. Their times are read, and digests of single ones made, when somebody asks.
 
     Attributes:
         size: bytes it counts for.
