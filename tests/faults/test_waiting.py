@@ -15,6 +15,8 @@ from neuro_sync import (
 )
 from neuro_sync.local import LocalPlatform
 
+from ..gates import WAIT_AT_GATE, open_gate
+
 ONCE = RetryPolicy(attempts=1)
 
 
@@ -40,7 +42,7 @@ def pending(jobs):
         job = jobs.start(
             image="ubuntu",
             preset_name="cpu-small",
-            command="sh -c 'while ! test -e go; do sleep 0.05; done'",
+            command="sh -c '{}'".format(WAIT_AT_GATE),
         )
         started.append(job.id)
         return jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=30)
@@ -74,7 +76,7 @@ def test_a_wait_outlives_an_outage(platform, jobs, pending):
         platform.faults.reset_after(0, endpoint="status", times=2)
 
     def end_it():
-        jobs.exec_run(job.id, "touch go", check=True)
+        open_gate(jobs, job.id)
 
     down = when(lambda: seen("status") >= 1, break_down)
     up = when(lambda: seen("status") >= 7, end_it)
@@ -114,7 +116,7 @@ def test_as_completed_outlives_an_outage(platform, jobs, pending):
 
     def end_them():
         for job in waiting:
-            jobs.exec_run(job.id, "touch go", check=True)
+            open_gate(jobs, job.id)
 
     down = when(lambda: seen("list") >= 1, break_down)
     up = when(lambda: seen("list") >= 6, end_them)

@@ -9,6 +9,7 @@ import pytest
 
 from neuro_sync import JobStatus
 
+from ..gates import WAIT_AT_GATE, open_gate
 from .commands import TIMEOUT, free_port, page, until
 
 SERVER = (
@@ -19,12 +20,11 @@ SERVER = (
 
 
 def test_a_log_is_followed_to_its_end(cli, jobs):
-    script = "echo first; while ! test -e go; do sleep 0.1; done; echo last"
-    job = cli.start("sh", "-c", script)
+    job = cli.start("sh", "-c", "echo first; {}; echo last".format(WAIT_AT_GATE))
     process = cli.popen("job", "logs", job)
     try:
         assert process.stdout.readline() == b"first\n"
-        jobs.exec_run(job, "touch go", check=True)
+        open_gate(jobs, job)
         rest = process.communicate(timeout=TIMEOUT)[0].decode()
     finally:
         process.kill()
