@@ -15,6 +15,7 @@ from .calloff import watch
 from .environment import proxy_for
 from .retry import AttemptFailed, Timeout
 from .tls import tls_context
+from .tls_socket import TlsSocket
 
 __all__ = ["Opened", "open_websocket"]
 
@@ -29,7 +30,7 @@ _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 class Opened(NamedTuple):
     """A connection after its handshake, and what was read behind it."""
 
-    sock: Union[socket.socket, ssl.SSLSocket]
+    sock: Union[socket.socket, TlsSocket]
     received: bytes
     headers: Dict[str, str]
     subprotocol: Optional[str]
@@ -104,7 +105,7 @@ class _Answer:
     whose body is still wanted.
     """
 
-    def __init__(self, sock: Union[socket.socket, ssl.SSLSocket], deadline: float) -> None:
+    def __init__(self, sock: Union[socket.socket, TlsSocket], deadline: float) -> None:
         self.sock = sock
         self._deadline = deadline
         self._data = b""
@@ -201,7 +202,7 @@ def _websocket_url(url: str) -> str:
     return urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, ""))
 
 
-def _connect(url: str, timeout: float) -> Union[socket.socket, ssl.SSLSocket]:
+def _connect(url: str, timeout: float) -> Union[socket.socket, TlsSocket]:
     import websocket
 
     parts = urlsplit(url)
@@ -219,11 +220,9 @@ def _connect(url: str, timeout: float) -> Union[socket.socket, ssl.SSLSocket]:
     if parts.scheme == "ws":
         return sock
     try:
-        sock.settimeout(timeout)
-        sock = tls_context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-        watch(sock)
-        sock.do_handshake()
-        return sock
+        protected = TlsSocket(sock, tls_context(), host)
+        protected.do_handshake(timeout)
+        return protected
     except ssl.SSLCertVerificationError as error:
         sock.close()
         text = "the certificate of {} is not valid: {}".format(parts.netloc, error.verify_message)

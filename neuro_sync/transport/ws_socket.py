@@ -3,12 +3,12 @@
 import math
 import os
 import socket
-import ssl
 import struct
 import threading
 from typing import Optional, Union
 
 from .memory import keep_freed_memory
+from .tls_socket import TlsLayer, TlsSocket
 
 __all__ = ["SharedSocket", "share"]
 
@@ -16,7 +16,9 @@ __all__ = ["SharedSocket", "share"]
 _LEAST, _MOST = 64 * 1024, 512 * 1024
 
 
-def share(sock: Union[socket.socket, ssl.SSLSocket], received: bytes = b"") -> "SharedSocket":
+def share(
+    sock: Union[socket.socket, TlsSocket], received: bytes = b""
+) -> "Union[SharedSocket, _TlsSocket]":
     """Take over a connected socket, which may be a TLS one.
 
     Args:
@@ -24,8 +26,12 @@ def share(sock: Union[socket.socket, ssl.SSLSocket], received: bytes = b"") -> "
         received: bytes that were read from it already.
     """
     keep_freed_memory()
-    if isinstance(sock, ssl.SSLSocket):
-        return _TlsSocket(sock, received)
+    if isinstance(sock, TlsSocket):
+        return _TlsSocket(_shared(sock.plain), sock.layer, received)
+    return _shared(sock, received)
+
+
+def _shared(sock: socket.socket, received: bytes = b"") -> "SharedSocket":
     try:
         return _BlockingSocket(sock, received)
     except (AttributeError, OSError):
@@ -101,8 +107,7 @@ class SharedSocket:
         if self._pid != os.getpid():
             return  # the connection belongs to the parent of this process
         try:
-            # The method of the plain socket: that of the TLS one takes the TLS state away from a reader.
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # it has ended already
 
@@ -143,47 +148,72 @@ class _BlockingSocket(SharedSocket):
             return 0
 
 
-class _TlsSocket(SharedSocket):
-    """Each call into TLS is short and under a lock: two threads must not use an SSL object at one moment."""
+class _TlsSocket:
+    """The same over TLS. Its state is touched under a lock, for moments: nobody waits for the network with it."""
 
-    def __init__(self, sock: ssl.SSLSocket, received: bytes) -> None:
-        super().__init__(sock, received)
+    def __init__(self, carrier: SharedSocket, layer: TlsLayer, received: bytes) -> None:
+        self._carrier = carrier
+        self._layer = layer
+        self._received = received
         self._lock = threading.Lock()
-        self._view = memoryview(bytearray(self._size))
+        # Bytes for the peer that did not fit yet, and how much of what is to be written is in them.
+        self._unsent = memoryview(b"")
+        self._taken = 0
 
-    def _read_now(self) -> Optional[bytes]:
-        if len(self._view) != self._size:
-            self._view = memoryview(bytearray(self._size))
+    def read(self, timeout: float) -> Optional[bytes]:
+        if self._received:
+            received, self._received = self._received, b""
+            return received
+        data = self._decrypt(None) if self._layer.more else None
+        while data is None:
+            arrived = self._carrier.read(timeout)
+            if arrived is None:
+                return None
+            data = self._decrypt(arrived)
+        return data
+
+    def _decrypt(self, arrived: Optional[bytes]) -> Optional[bytes]:
         with self._lock:
-            count = self._read_records()
-        if count is None:
-            return None
-        self._adapt(count)
-        return bytes(self._view[:count])
-
-    def _read_records(self) -> Optional[int]:
-        """How much of the view is filled now, 0 at the end; None: nothing has come."""
-        # A record has 16 KiB at most: several of them cost one round of all the rest.
-        filled = 0
-        while filled < self._size:
+            if arrived is not None:
+                self._layer.feed(arrived)
+            data = self._layer.read()
             try:
-                count = self._sock.recv_into(self._view[filled:])
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return filled or None
-            except ssl.SSLEOFError:
-                return filled
+                self._push_out()  # new keys are answered
             except OSError:
-                if filled:
-                    return filled  # it comes again with the next call
-                raise
-            if count == 0:
-                return filled
-            filled += count
-        return filled
+                pass  # a peer that hears nothing has said something all the same; who writes meets it again
+        return data
 
     def write(self, data: Union[bytes, memoryview]) -> int:
-        try:
-            with self._lock:
-                return super().write(data)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
+        """Write as much as fits now; returns how much did. The rest has to come again, at the start of the next.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        view = memoryview(data)
+        done = 0
+        with self._lock:
+            while self._push_out():
+                done, self._taken = done + self._taken, 0
+                if done == len(view):
+                    break
+                self._taken = self._layer.write(view[done : done + _MOST])
+                if not self._taken:
+                    break
+        return done
+
+    def _push_out(self) -> bool:
+        """Send what is waiting. True: nothing is left of it."""
+        if not self._unsent:
+            self._unsent = memoryview(self._layer.to_send())
+        if self._unsent:
+            self._unsent = self._unsent[self._carrier.write(self._unsent) :]
+        return not self._unsent
+
+    def wait_writable(self, timeout: float) -> bool:
+        return self._carrier.wait_writable(timeout)
+
+    def abort(self) -> None:
+        self._carrier.abort()
+
+    def close(self) -> None:
+        self._carrier.close()
