@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Option
 
 from ..errors import NDJSONError, NeuroError, ProtocolError
 from ..transport.calloff import Making
-from ..wire.json_text import load_json
+from ..wire.json_text import json_reader, load_json
 from ..wire.ndjson import NdjsonSplitter
 
 if TYPE_CHECKING:
@@ -117,20 +117,21 @@ def _read(
             yield decode(item)
         return
     splitter = NdjsonSplitter()
+    read_json = json_reader()
     for chunk in stream:
         for line in splitter.feed(chunk):
             if line.strip():
-                yield decode(_job_of_line(line))
+                yield decode(_job_of_line(line, read_json))
     rest = splitter.finish()
     if rest.strip():
         # An error that happens after the first line comes last and without a line end.
-        _job_of_line(rest)
+        _job_of_line(rest, read_json)
         raise ProtocolError("the listing ended in the middle of a line")
 
 
-def _job_of_line(line: bytes) -> Mapping[str, Any]:
+def _job_of_line(line: bytes, read_json: Callable[[bytes], Any]) -> Mapping[str, Any]:
     try:
-        item = load_json(line)
+        item = read_json(line)
     except ValueError as error:
         raise ProtocolError("a line of the listing is not JSON") from error
     if not isinstance(item, dict):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, List, Mapping, Optional
 
 from ..errors import ConnectionFailed, ProtocolError, ResourceNotFound, ServerError
 from ..transport.ws_connection import WsClosed
-from ..wire.json_text import load_json
+from ..wire.json_text import json_reader
 from .onereader import OneReader
 from .reader import Reader, close_text
 
@@ -146,7 +146,7 @@ def _samples(frames: List[bytes]) -> Deque[bytes]:
 
 def _sample(frame: bytes) -> Mapping[str, Any]:
     try:
-        sample = load_json(frame)
+        sample = json_reader()(frame)
     except ValueError as error:
         raise ProtocolError("a telemetry frame is not JSON: {!r}".format(frame[:100])) from error
     if not isinstance(sample, dict):

@@ -19,7 +19,7 @@ _KEY = "dataclasses_json"
 _Decoder = Callable[[Mapping[str, Any]], Any]
 _decoders: Dict[type, _Decoder] = {}
 _encoders: Dict[type, List[Tuple[str, str, Any, Any]]] = {}
-_WRONG = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError)
+_WRONG = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
 
 def wire_field(

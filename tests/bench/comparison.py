@@ -50,7 +50,7 @@ def compare(bench, scenario, rounds, short=False):
     """Measure a scenario. A first round, of the short form, warms both sides up and does not count."""
     small = dict(scenario.options, **scenario.short)
     options = small if short else scenario.options
-    side = "masked" if scenario.masker else "ours"
+    side = "speed" if scenario.speed else "ours"
     ours, theirs = [], []
     try:
         if scenario.warm:

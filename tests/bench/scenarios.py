@@ -19,7 +19,7 @@ class Scenario(NamedTuple):
         options: of the function.
         short: what is different in the short form.
         anew: each measurement takes a new process.
-        masker: measured with the compiled masker; nothing else depends on it.
+        speed: measured with what the extra of that name brings.
         warm: a round that does not count comes first.
     """
 
@@ -31,7 +31,7 @@ class Scenario(NamedTuple):
     options: Dict[str, Any]
     short: Dict[str, Any] = {}
     anew: bool = False
-    masker: bool = False
+    speed: bool = False
     warm: bool = True
 
     @property
@@ -81,12 +81,23 @@ def _cost(name, kind, unit, target, options, short=None, **more):
     return Scenario(name, kind, unit, target, False, options, short or {}, **more)
 
 
-def _masked(name, kind, with_masker, without, options, short):
-    """Two rows: the optional masker decides how fast bytes are sent."""
+def _both(name, kind, unit, target, options, short, *, without, speed, target_of_speed=None):
+    """Two rows, without the extra ``speed`` and with it, and how their names end."""
     return [
-        _rate(name + ", compiled masker", kind, "MiB/s", with_masker, options, short, masker=True),
-        _rate(name + ", no masker", kind, "MiB/s", without, options, short),
+        _rate(name + without, kind, unit, target, options, short),
+        _rate(name + speed, kind, unit, target_of_speed or target, options, short, speed=True),
     ]
+
+
+def _masked(name, kind, target, target_of_speed, options, short):
+    names = {"without": ", no masker", "speed": ", compiled masker"}
+    return _both(
+        name, kind, "MiB/s", target, options, short, target_of_speed=target_of_speed, **names
+    )
+
+
+def _decoded(name, kind, unit, target, options, short):
+    return _both(name, kind, unit, target, options, short, without="", speed=", with orjson")
 
 
 SCENARIOS: List[Scenario] = [
@@ -94,8 +105,8 @@ SCENARIOS: List[Scenario] = [
     _cost("client opened, first call", "open_client", "ms", 5.0, {"rounds": 20}),
     _rate("status", "status", "calls/s", 1.8, {"rounds": 1000}, {"rounds": 200}),
     _rate("start and kill", "start_kill", "pairs/s", 1.7, {"rounds": 500}, {"rounds": 100}),
-    _rate("list 10,000 jobs", "list_jobs", "jobs/s", 9.0, {"count": 10000}, {"count": 3000}),
-    _rate("list 100,000 jobs", "list_jobs", "jobs/s", 8.0, {"count": 100000}, {"count": 5000}),
+    *_decoded("list 10,000 jobs", "list_jobs", "jobs/s", 9.0, {"count": 10000}, {"count": 3000}),
+    *_decoded("list 100,000 jobs", "list_jobs", "jobs/s", 8.0, {"count": 100000}, {"count": 5000}),
     _rate(
         "log in frames of 256 B",
         "log",
@@ -131,25 +142,25 @@ SCENARIOS: List[Scenario] = [
         {"followers": 100, "size": _KIB, "count": 4000},
         {"count": 2000},
     ),
-    _rate("telemetry", "top", "samples/s", 1.7, {"count": 100000}, {"count": 10000}),
+    *_decoded("telemetry", "top", "samples/s", 1.7, {"count": 100000}, {"count": 10000}),
     _cost(
         "exec, 64 bytes there and back",
         "exec_echo",
         "ms",
         1.4,
-        {"rounds": 2000},
-        {"rounds": 300},
+        {"rounds": 10000},
+        {"rounds": 4000},
     ),
-    *_masked("exec, bulk there and back", "exec_bulk", 1.0, 0.4, {"mib": 128}, {"mib": 24}),
+    *_masked("exec, bulk there and back", "exec_bulk", 0.4, 1.0, {"mib": 128}, {"mib": 24}),
     _rate("forward, down", "forward_down", "MiB/s", 1.4, {"mib": 512}, {"mib": 128}),
-    *_masked("forward, up", "forward_up", 2.0, 0.8, {"mib": 256}, {"mib": 48}),
+    *_masked("forward, up", "forward_up", 0.8, 2.0, {"mib": 256}, {"mib": 48}),
     _cost(
         "forward, 64 bytes there and back",
         "forward_echo",
         "ms",
         1.5,
-        {"rounds": 2000},
-        {"rounds": 300},
+        {"rounds": 10000},
+        {"rounds": 4000},
     ),
     _rate("forward, new connections", "forward_new", "connections/s", 1.0, {"rounds": 50}),
     _rate(

@@ -109,10 +109,10 @@ class Bench:
         self._stack.close()
 
     def measure(self, side, kind, options, *, anew=False):
-        """Let a side ("ours", "masked" or "theirs") do something; returns the number.
+        """Let a side ("ours", "speed" or "theirs") do something; returns the number.
 
         Raises:
-            Unavailable: the compiled masker is not installed.
+            Unavailable: the extra ``speed`` is not installed.
         """
         if anew:
             with self._start(side) as worker:
@@ -126,9 +126,9 @@ class Bench:
             return Worker([self._peer, str(_HERE / "theirs.py")], self._environment)
         command = [sys.executable, str(_HERE / "ours.py")]
         if side == "ours":
-            command.append("--without-masker")
-        elif subprocess.call([sys.executable, "-c", "import websockets.speedups"]) != 0:
-            raise Unavailable("websockets (the extra `speed`) is not installed")
+            command.append("--without-speed")
+        elif subprocess.call([sys.executable, "-c", "import orjson, websockets.speedups"]) != 0:
+            raise Unavailable("the extra `speed` is not installed")
         return Worker(command, self._environment)
 
     def _make_certificate(self):

@@ -10,7 +10,7 @@ import os
 import socket
 from pathlib import Path
 
-from worker import API_URL, CONFIG, ID, MIB, TOKEN, answer, failed, median, orders, peak_memory
+from worker import API_URL, CONFIG, ID, MIB, TOKEN, answer, failed, orders, peak_memory, settled
 
 
 def factory():
@@ -122,7 +122,7 @@ async def exec_echo(client, rounds):
             await stream.write_in(b"x" * 64)
             await stream.read_out()
             times.append(time.perf_counter() - began)
-    return median(times) * 1000
+    return settled(times) * 1000
 
 
 async def exec_bulk(client, mib):

@@ -18,9 +18,9 @@ __all__ = [
     "TOKEN",
     "answer",
     "failed",
-    "median",
     "orders",
     "peak_memory",
+    "settled",
 ]
 
 API_URL = os.environ["BENCH_API_URL"]
@@ -56,5 +56,7 @@ def peak_memory():
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def median(times):
-    return sorted(times)[len(times) // 2]
+def settled(times):
+    """The median of the second half: a kernel may take a thousand messages to decide who runs where."""
+    half = sorted(times[len(times) // 2 :])
+    return half[len(half) // 2]

@@ -174,6 +174,7 @@ def test_whatever_comes_is_a_sample_or_breaks_the_protocol(payload):
         (("tags",), "nightly", "'tags'"),
         (("total_price_credits",), "many", "'total_price_credits'"),
         (("pass_config",), "yes", "'pass_config'"),
+        (("uri",), "http://[::1]@", "'uri'"),
     ],
 )
 def test_what_breaks_the_protocol_is_named(path, value, words):
