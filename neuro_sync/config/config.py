@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Seque
 
 from ..errors import ConfigError
 from ..models.cluster import Cluster, Presets, Project, ResourcePool
+from ..models.images import PlatformImages
 from ..transport.forklock import ForkLock
 from ..transport.tokens import user_of
 from . import selection as choices
@@ -27,6 +28,7 @@ _INTERNAL = frozenset(
     [
         "from_server",
         "from_store",
+        "images",
         "orgs",
         "ping",
         "registries",
@@ -62,6 +64,7 @@ class Config:
         self._selection: Optional[Selection] = None
         self._registries: Dict[str, str] = {}
         self._orgs: Dict[str, Sequence[str]] = {}
+        self._images = PlatformImages(self._registries, self._orgs)
 
     @classmethod
     def from_server(
@@ -141,6 +144,12 @@ class Config:
         """The registry of each cluster (its host, and its port where it is said)."""
         self._loaded()
         return self._registries
+
+    @property
+    def images(self) -> PlatformImages:
+        """Tells the images of the clusters' registries from others."""
+        self._loaded()
+        return self._images
 
     @property
     def orgs(self) -> "Mapping[str, Sequence[str]]":
@@ -356,6 +365,7 @@ class Config:
             name: cluster.registry for name, cluster in server.clusters.items() if cluster.registry
         }
         self._orgs = {name: cluster.orgs for name, cluster in server.clusters.items()}
+        self._images = PlatformImages(self._registries, self._orgs)
         self._server = server
 
     def _overrides(self) -> "Overrides":

@@ -67,8 +67,7 @@ class JobsBase:
         return "{}{}/{}".format(_text(self._cluster(cluster_name).monitoring_url), job, tail)
 
     def _decode(self, payload: Mapping[str, Any]) -> "JobDescription":
-        config = self._config
-        return decode_job(payload, registries=config.registries, orgs=config.orgs)
+        return decode_job(payload, self._config.images)
 
 
 def _text(url: "URL") -> str:

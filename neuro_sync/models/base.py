@@ -165,7 +165,7 @@ def dict_of(item: Callable[[Any], T]) -> Callable[[Any], Dict[str, T]]:
     """A decoder of JSON objects whose keys are data."""
 
     def decode_dict(values: Any) -> Dict[str, T]:
-        if not isinstance(values, collections.abc.Mapping):
+        if values.__class__ is not dict and not isinstance(values, collections.abc.Mapping):
             raise TypeError("expected an object, got {!r}".format(values))
         return {key: item(value) for key, value in values.items()}
 

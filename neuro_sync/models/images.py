@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Collection, Dict, Mapping, Optional
+from typing import Any, Collection, Dict, Mapping, Optional, Tuple
 
 from ..wire.imagenames import DockerName, parse_docker_name
 from .base import JsonModel
 
-__all__ = ["LocalImage", "RemoteImage", "TagOption"]
+__all__ = ["LocalImage", "PlatformImages", "RemoteImage", "TagOption", "decode_image"]
 
 
 # Listings name the same few images again and again.
@@ -108,41 +108,73 @@ class RemoteImage(JsonModel):
         """An image as a server names it, before it is known whose registry that is."""
         return _external(parse_docker_name(text))
 
-    def _on_platform(
+
+class PlatformImages:
+    """Tells images of the platform from others, by their registries.
+
+    Args:
+        registries: cluster to registry.
+        orgs: organisations of each cluster, as far as they are known.
+    """
+
+    def __init__(self, registries: Mapping[str, str], orgs: Mapping[str, Collection[str]]) -> None:
+        self._registries = registries
+        self._orgs = orgs
+        # Most jobs of a listing run the same few images.
+        self._located: Dict[Tuple[Any, ...], RemoteImage] = {}
+
+    def located(
         self,
-        registries: Mapping[str, str],
+        image: RemoteImage,
         cluster_name: Optional[str],
         org_name: Optional[str],
         project_name: Optional[str],
-        orgs: Mapping[str, Collection[str]],
-    ) -> "RemoteImage":
+    ) -> RemoteImage:
         """The same image, known to be one of the platform where its registry is.
 
         Args:
-            registries: cluster to registry.
-            cluster_name, org_name, project_name: of the job that runs it.
-            orgs: organisations of each cluster, as far as they are known.
+            image: of a job.
+            cluster_name, org_name, project_name: of that job.
         """
-        if self.is_platform_image or "/" not in self.name:
-            return self
-        path = self.name if self.registry is None else "{}/{}".format(self.registry, self.name)
-        owner = _cluster_of(path, registries, cluster_name)
+        if image.cluster_name is not None or "/" not in image.name:
+            return image
+        key = (
+            *(image.name, image.tag, image.registry, image.digest),
+            *(cluster_name, org_name, project_name),
+        )
+        found = self._located.get(key)
+        if found is None:
+            if len(self._located) >= _KEPT:
+                self._located.clear()
+            found = self._locate(image, cluster_name, org_name, project_name)
+            self._located[key] = found
+        return found
+
+    def _locate(
+        self,
+        image: RemoteImage,
+        cluster_name: Optional[str],
+        org_name: Optional[str],
+        project_name: Optional[str],
+    ) -> RemoteImage:
+        path = "/".join(part for part in (image.registry, image.name) if part is not None)
+        owner = _cluster_of(path, self._registries, cluster_name)
         if owner is None:
-            return self
-        registry = registries[owner]
+            return image
+        registry = self._registries[owner]
         parts = path[len(registry) + 1 :].split("/")
         if len(parts) < 2:
-            return self
+            return image
         org = None
         # org/project/name or project/name: names of projects have no slash in them, those of images may.
         if len(parts) > 2 and (
             parts[0] == org_name
-            or parts[0] in orgs.get(owner, ())
+            or parts[0] in self._orgs.get(owner, ())
             or (org_name is not None and parts[0] != project_name)
         ):
             org = parts.pop(0)
         return RemoteImage(
-            "/".join(parts[1:]), self.tag, registry, owner, org, parts[0], self.digest
+            "/".join(parts[1:]), image.tag, registry, owner, org, parts[0], image.digest
         )
 
 

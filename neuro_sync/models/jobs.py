@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 from yarl import URL
 
@@ -26,6 +26,7 @@ from .base import (
 )
 from .container import Container
 from .enums import OpenTextEnum, from_text
+from .images import PlatformImages
 from .priority import JobPriority, encode_priority
 
 __all__ = [
@@ -385,27 +386,21 @@ class JobDescription(JsonModel):
 
 
 def decode_job(
-    payload: Mapping[str, Any],
-    *,
-    registries: Optional[Mapping[str, str]] = None,
-    orgs: Optional[Mapping[str, Collection[str]]] = None,
+    payload: Mapping[str, Any], images: Optional[PlatformImages] = None
 ) -> JobDescription:
     """The job that a server's answer describes.
 
     Args:
         payload: the JSON object.
-        registries: registry of each cluster, to tell the platform's images from others.
-        orgs: organisations of each cluster, to tell them from projects in the names of images.
+        images: tells the platform's images from others.
 
     Raises:
         ProtocolError: it is no job; the message names the field.
     """
     job = JobDescription.from_dict(payload)
-    if registries:
+    if images is not None:
         image = job.container.image
-        located = image._on_platform(
-            registries, job.cluster_name, job.org_name, job.project_name, orgs or {}
-        )
+        located = images.located(image, job.cluster_name, job.org_name, job.project_name)
         if located is not image:
             # The object was made a moment ago and nobody else has it.
             job.container.__dict__["image"] = located

@@ -25,6 +25,7 @@ from neuro_sync import (
     RemoteImage,
     Resources,
 )
+from neuro_sync.models.images import PlatformImages
 from neuro_sync.models.jobs import decode_job
 from neuro_sync.wire.codec import wire_field
 
@@ -34,8 +35,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what its old versions import
     import dataclasses_json
 
-REGISTRIES = {"default": "registry.default.example", "second": "r2.example:5000"}
-ORGS = {"default": ["acme", "other"]}
+IMAGES = PlatformImages(
+    {"default": "registry.default.example", "second": "r2.example:5000"},
+    {"default": ["acme", "other"]},
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -77,7 +80,7 @@ def test_a_job_is_equal_after_a_round_trip(payload):
 
 @given(jobs())
 def test_a_job_whose_image_is_known_to_be_of_the_platform_is_equal_after_a_round_trip(payload):
-    job = decode_job(payload, registries=REGISTRIES, orgs=ORGS)
+    job = decode_job(payload, IMAGES)
     again = JobDescription.from_json(job.to_json())
     assert again == job
     assert again.container.image == job.container.image
@@ -137,7 +140,7 @@ def _replaced(value, path, new):
 def test_whatever_comes_is_a_job_or_breaks_the_protocol(name, data, new):
     path = data.draw(st.sampled_from(list(_leaves(JOBS[name]))))
     try:
-        job = decode_job(_replaced(JOBS[name], path, new), registries=REGISTRIES, orgs=ORGS)
+        job = decode_job(_replaced(JOBS[name], path, new), IMAGES)
     except ProtocolError:
         return
     repr(job), repr(job.container), job._repr_html_()
@@ -342,11 +345,20 @@ def test_an_unknown_priority_is_kept():
 )  # fmt: skip
 def test_the_image_of_a_job_is_told_from_others_by_its_registry(image, expected):
     payload = _replaced(PENDING_2026, ("container", "image"), image)
-    job = decode_job(payload, registries=REGISTRIES, orgs=ORGS)
+    job = decode_job(payload, IMAGES)
     if expected is None:
         expected = "image://default/acme/vision/a@sha256:" + "0" * 64
     assert str(job.container.image) == expected
     assert JobDescription.from_json(job.to_json()) == job
+
+
+def test_one_and_the_same_image_is_another_one_in_another_organisation():
+    payload = _replaced(PENDING_2026, ("container", "image"), "registry.default.example/third/b/a")
+    projects = {
+        org: decode_job(_replaced(payload, ("org_name",), org), IMAGES).container.image.project_name
+        for org in ("third", None)
+    }
+    assert projects == {"third": "b", None: "third"}
 
 
 @pytest.mark.parametrize(
