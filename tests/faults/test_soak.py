@@ -23,7 +23,7 @@ WRITERS = 4
 
 def message(writer, number, rng):
     """Who sent it, the how many it is, and data with its checksum."""
-    data = os.urandom(rng.choice((0, 1, 100, 1000, 17000, 40000)))
+    data = os.urandom(rng.choice((0, 1, 100, 1000, 17000, 40000, 300000)))
     return struct.pack("!II", writer, number) + hashlib.md5(data).digest() + data
 
 
