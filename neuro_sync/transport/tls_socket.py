@@ -3,13 +3,13 @@
 import socket
 import ssl
 import time
-from typing import Optional, Union
+from typing import List, Optional, Union
 
 __all__ = ["TlsLayer", "TlsSocket"]
 
 _AT_ONCE = 64 * 1024
-# More than a record has.
-_RECORD = 17 * 1024
+# The most that a record has.
+_RECORD = 16 * 1024
 
 
 class TlsLayer:
@@ -23,8 +23,8 @@ class TlsLayer:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self._view = memoryview(b"")
-        self._cut = False
+        self._arrived = memoryview(b"")
+        self._over = False
         self._error: Optional[ssl.SSLError] = None
         #: Whether :meth:`read` may have something though nothing was fed since the last one.
         self.more = True
@@ -35,6 +35,9 @@ class TlsLayer:
         Raises:
             ssl.SSLError: of the handshake, or of the certificate.
         """
+        if self._arrived:
+            self._incoming.write(self._arrived)
+            self._arrived = memoryview(b"")
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
@@ -42,12 +45,11 @@ class TlsLayer:
         return True
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the peer; b"" is the end of them."""
-        if data:
-            self._incoming.write(data)
-        else:
+        """Take bytes of the peer; b"" is the end of them. All that came before has to be read by now."""
+        self._arrived = memoryview(data)
+        if not data:
             self._incoming.write_eof()
-            self._cut = True
+            self._over = True
 
     def read(self) -> Optional[bytes]:
         """What the peer has said in the bytes that were fed, b"" at the end; None: nothing yet.
@@ -57,36 +59,41 @@ class TlsLayer:
         """
         if self._error is not None:
             raise self._error
-        # Room for all of it, and for the part of a record that was fed before.
-        wanted = self._incoming.pending + _RECORD
-        if wanted > len(self._view):
-            self._view = memoryview(bytearray(wanted))
-        filled = 0
-        ended = False
-        while filled < len(self._view):
+        records: List[bytes] = []
+        try:
+            record = self._record()
+            while record:
+                records.append(record)
+                record = self._record()
+        except ssl.SSLError as error:
+            if not records:
+                raise
+            self._error, record = error, b""
+        # What ended it comes with the next call, if there was something before.
+        self.more = bool(records) and record is not None
+        return b"".join(records) if records else record
+
+    def _record(self) -> Optional[bytes]:
+        """The content of the next record, b"" at the end; None: it has not all come."""
+        while True:
+            if self._arrived and self._incoming.pending < _RECORD:
+                # In pieces that stay in the cache.
+                self._incoming.write(self._arrived[:_AT_ONCE])
+                self._arrived = self._arrived[_AT_ONCE:]
+            if not self._incoming.pending and not self._over:
+                return None
             try:
-                count = self._read_into(self._view[filled:])
+                record = self._object.read(_RECORD)
+                self._over = self._over or not record
+                return record
             except ssl.SSLWantReadError:
-                break
+                if not self._arrived:
+                    return None
             except ssl.SSLError as error:
                 # Of an end that nobody announced Python 3.7 does not say that it is one.
-                if not self._cut and not isinstance(error, ssl.SSLEOFError):
-                    if not filled:
-                        raise
-                    self._error = error
-                count = 0
-            if not count:
-                ended = True
-                break
-            filled += count
-            if not self._incoming.pending and not self._object.pending():
-                break
-        # What ended it comes with the next call, if there was something before.
-        self.more = filled == len(self._view) or (ended and filled > 0)
-        return bytes(self._view[:filled]) if filled or ended else None
-
-    def _read_into(self, view: memoryview) -> int:
-        return self._object.read(len(view), view)  # type: ignore[return-value]
+                if not self._over and not isinstance(error, ssl.SSLEOFError):
+                    raise
+                return b""
 
     def write(self, data: Union[bytes, memoryview]) -> int:
         """Say something to the peer: :meth:`to_send` has the bytes. Returns how much of it was taken.

@@ -13,7 +13,7 @@ from .tls_socket import TlsLayer, TlsSocket
 __all__ = ["SharedSocket", "share"]
 
 # What is asked for at once: more where that much comes, as it does in bulk.
-_LEAST, _MOST = 64 * 1024, 512 * 1024
+_LEAST, _MOST = 64 * 1024, 1024 * 1024
 
 
 def share(
