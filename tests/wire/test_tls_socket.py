@@ -307,5 +307,5 @@ class TestASocket:
     def test_a_server_that_hangs_up_is_an_error(self, pair, contexts):
         ours, theirs = pair
         theirs.shutdown(socket.SHUT_WR)
-        with pytest.raises(ssl.SSLError, match="(?i)eof"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)eof"):
             TlsSocket(ours, contexts[0], "server.example").do_handshake(10)
