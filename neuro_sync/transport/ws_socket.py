@@ -10,15 +10,17 @@ from typing import Optional, Union
 from .memory import keep_freed_memory
 from .tls_socket import TlsLayer, TlsSocket
 
-__all__ = ["SharedSocket", "share"]
+__all__ = ["SharedSocket", "SharedTlsSocket", "share"]
 
 # What is asked for at once: more where that much comes, as it does in bulk.
-_LEAST, _MOST = 64 * 1024, 1024 * 1024
+_LEAST, _MOST = 64 * 1024, 512 * 1024
+# Records are decrypted one by one, which gives the interpreter away each time: fewer hand-overs pay.
+_MOST_OF_TLS = 1024 * 1024
 
 
 def share(
     sock: Union[socket.socket, TlsSocket], received: bytes = b""
-) -> "Union[SharedSocket, _TlsSocket]":
+) -> "Union[SharedSocket, SharedTlsSocket]":
     """Take over a connected socket, which may be a TLS one.
 
     Args:
@@ -27,25 +29,26 @@ def share(
     """
     keep_freed_memory()
     if isinstance(sock, TlsSocket):
-        return _TlsSocket(_shared(sock.plain), sock.layer, received)
-    return _shared(sock, received)
+        return SharedTlsSocket(_shared(sock.plain, b"", _MOST_OF_TLS), sock.layer, received)
+    return _shared(sock, received, _MOST)
 
 
-def _shared(sock: socket.socket, received: bytes = b"") -> "SharedSocket":
+def _shared(sock: socket.socket, received: bytes, most: int) -> "SharedSocket":
     try:
-        return _BlockingSocket(sock, received)
+        return _BlockingSocket(sock, received, most)
     except (AttributeError, OSError):
-        return SharedSocket(sock, received)
+        return SharedSocket(sock, received, most)
 
 
 class SharedSocket:
     """It does not block: what has to be waited for is waited for before."""
 
-    def __init__(self, sock: socket.socket, received: bytes) -> None:
+    def __init__(self, sock: socket.socket, received: bytes, most: int = _MOST) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._received = received
         self._size = _LEAST
+        self._most = most
         self._pid = os.getpid()
 
     def read(self, timeout: float) -> Optional[bytes]:
@@ -76,7 +79,7 @@ class SharedSocket:
     def _adapt(self, count: int) -> None:
         """Ask for more where as much has come as was asked for, and for less where little has."""
         if count == self._size:
-            self._size = min(2 * count, _MOST)
+            self._size = min(2 * count, self._most)
         elif count < self._size // 8:
             self._size = max(self._size // 2, _LEAST)
 
@@ -122,8 +125,8 @@ class _BlockingSocket(SharedSocket):
         AttributeError, OSError: the system has not what it takes.
     """
 
-    def __init__(self, sock: socket.socket, received: bytes) -> None:
-        super().__init__(sock, received)
+    def __init__(self, sock: socket.socket, received: bytes, most: int = _MOST) -> None:
+        super().__init__(sock, received, most)
         self._not_waiting = socket.MSG_DONTWAIT
         self._set_timeout(1.0)
         sock.setblocking(True)
@@ -148,7 +151,7 @@ class _BlockingSocket(SharedSocket):
             return 0
 
 
-class _TlsSocket:
+class SharedTlsSocket:
     """The same over TLS. Its state is touched under a lock, for moments: nobody waits for the network with it."""
 
     def __init__(self, carrier: SharedSocket, layer: TlsLayer, received: bytes) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuro_sync.transport.tls_socket import TlsLayer, TlsSocket
-from neuro_sync.transport.ws_socket import _TlsSocket as SharedTlsSocket
+from neuro_sync.transport.ws_socket import SharedTlsSocket
 
 RECORD = 16 * 1024
 VERSIONS = [ssl.TLSVersion.TLSv1_2] if hasattr(ssl, "TLSVersion") else [None]
