@@ -1,6 +1,7 @@
 """The local platform for the tests, and checks that nothing is left behind."""
 
 import os
+import signal
 import threading
 import time
 
@@ -14,6 +15,10 @@ settings.register_profile(
     "neuro_sync", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("neuro_sync")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts something in the background has Ctrl-C ignored, also by all that is started from there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session):

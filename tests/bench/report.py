@@ -44,6 +44,7 @@ def table(header, rows):
 
 def write_csv(header, rows, path):
     """The same for the documentation."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(str(path), "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 

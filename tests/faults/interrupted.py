@@ -189,8 +189,6 @@ def press(call):
 
 
 def main(results):
-    # A shell that starts something in the background has it ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     found = {}
     with ExitStack() as stack:
         hole = stack.enter_context(black_hole())
