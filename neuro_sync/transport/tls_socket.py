@@ -13,7 +13,7 @@ _RECORD = 16 * 1024
 
 
 class TlsLayer:
-    """One TLS connection without its socket.
+    """One TLS connection without its socket, for one thread at a time.
 
     OpenSSL with a socket of its own makes two calls into the system for each record of 16 KiB. This way one
     call brings or takes many records.
@@ -164,13 +164,14 @@ class TlsSocket:
             self._fill()
 
     def sendall(self, data: bytes) -> None:
-        """Send it all."""
-        while data:
-            taken = self.layer.write(data)
-            self._flush()
-            if not taken:
-                self._fill()
-            data = data[taken:]
+        """Send it all.
+
+        Raises:
+            OSError: the connection broke, or the server wants another handshake before it has said anything.
+        """
+        if self.layer.write(data) != len(data):
+            raise ssl.SSLError("the server does not let anything be said after the handshake")
+        self._flush()
 
     def _fill(self) -> None:
         self.layer.feed(self.plain.recv(_AT_ONCE))
