@@ -8,12 +8,13 @@ import http.client
 import io
 import socket
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit
 
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.models import Response
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -22,7 +23,7 @@ from .calloff import watch
 from .environment import ca_bundle
 from .tls import tls_context
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "RequestHeaders"]
 
 
 class _Timed(io.RawIOBase):
@@ -168,6 +169,24 @@ _SHARES_TLS = not str(urllib3.__version__).startswith("1.")  # type: ignore[attr
 _POOLS_KEPT = 8
 
 
+if TYPE_CHECKING:
+    _CaseInsensitive = CaseInsensitiveDict[str]
+else:
+    _CaseInsensitive = CaseInsensitiveDict
+
+
+class RequestHeaders(_CaseInsensitive):
+    """Those of a request. urllib3 copies them and goes through them: a plain dict does for that."""
+
+    def __init__(self, headers: Dict[str, str]) -> None:
+        super().__init__()
+        for name, value in headers.items():
+            self[name] = value
+
+    def copy(self) -> Any:
+        return dict(self._store.values())  # type: ignore[attr-defined]  # the stubs have it not
+
+
 class Adapter(HTTPAdapter):
     """What sends requests, over such connections, through a proxy too.
 
@@ -178,6 +197,7 @@ class Adapter(HTTPAdapter):
 
     def __init__(self) -> None:
         self._pools: Dict[Tuple[Any, ...], Any] = {}
+        self._new_response = dict(vars(Response()))
         super().__init__()
 
     def get_connection_with_tls_context(
@@ -207,7 +227,9 @@ class Adapter(HTTPAdapter):
             super().cert_verify(conn, url, ca_bundle() or True, cert)  # type: ignore[no-untyped-call]
 
     def build_response(self, req: Any, resp: Any) -> Response:
-        response = Response()
+        # What a new one begins with does not change, and costs more to make than the rest of this: a cookie jar.
+        response = Response.__new__(Response)
+        response.__dict__.update(self._new_response)
         response.status_code = resp.status
         response.headers = resp.headers
         response.raw = resp

@@ -343,14 +343,15 @@ class HttpTransport:
         self, request: _Request, token: str, deadline: float, fresh: bool
     ) -> "requests.Response":
         from requests.models import PreparedRequest
-        from requests.structures import CaseInsensitiveDict
+
+        from .connections import RequestHeaders
 
         prepared = PreparedRequest()
         prepared.method = request.method
         prepared.url = request.url
         prepared.body = request.body
         prepared.hooks = {"response": []}
-        headers: Any = CaseInsensitiveDict(request.headers)
+        headers: Any = RequestHeaders(request.headers)
         if token:
             headers["Authorization"] = "Bearer " + header_value(token, "the token")
         prepared.headers = headers
@@ -433,12 +434,13 @@ def _chunks(response: "requests.Response") -> Iterator[bytes]:
             # It takes a connection that ended early for the end of the body.
             raise ConnectionError("the answer ended {} bytes early".format(raw.length_remaining))
         return
+    encoded = "Content-Encoding" in raw.headers
     while True:
-        chunk = read1(_CHUNK, decode_content=True)
+        chunk = read1(_CHUNK, decode_content=encoded)
         if not chunk:
             return
         yield chunk
-        if raw.length_remaining == 0 and "Content-Encoding" not in raw.headers:
+        if raw.length_remaining == 0 and not encoded:
             return  # that was all, and nothing is left in a decoder
 
 

@@ -22,6 +22,8 @@ ENVIRONMENTS = [
     {"all_proxy": "http://p4:4"},
     {"all_proxy": "http://p4:4", "https_proxy": "http://p5:5", "no_proxy": "127.0.0.1,::1,.internal.example"},
     {"http_proxy": "http://p6:6", "https_proxy": "http://p6:6", "no_proxy": "*"},
+    {"http_proxy": "", "HTTP_PROXY": "http://p7:7"},
+    {"http_proxy": "http://p7:7", "HTTP_PROXY": ""},
 ]  # fmt: skip
 
 
