@@ -115,6 +115,8 @@ def integer(value: Any) -> int:
 @keeps(float)
 def number(value: Any) -> float:
     if value.__class__ is not float:
+        if value.__class__ is int:
+            return float(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError("expected a number, got {!r}".format(value))
         return float(value)

@@ -11,10 +11,6 @@ __all__ = ["JobTelemetry"]
 _MIB = 2**20
 
 
-def _bytes(value: Any) -> float:
-    return number(value)
-
-
 @dataclass(frozen=True, init=False)
 class JobTelemetry(JsonModel):
     """One sample of what a job uses.
@@ -31,10 +27,10 @@ class JobTelemetry(JsonModel):
     """
 
     cpu: float = wire_field(decode=number)
-    memory_bytes: float = wire_field(decode=_bytes)
+    memory_bytes: float = wire_field(decode=number)
     timestamp: float = wire_field(decode=number)
     gpu_duty_cycle: Optional[int] = wire_field(default=None, omit=absent)
-    gpu_memory_bytes: Optional[float] = wire_field(decode=_bytes, default=None, omit=absent)
+    gpu_memory_bytes: Optional[float] = wire_field(decode=number, default=None, omit=absent)
 
     def __init__(
         self,
@@ -67,7 +63,7 @@ class JobTelemetry(JsonModel):
         # Servers before the middle of 2022 send MiB only.
         if payload.get("memory_bytes") is None and payload.get("memory") is not None:
             payload = {**payload, "memory_bytes": number(payload["memory"]) * _MIB}
-        if payload.get("gpu_memory_bytes") is None and payload.get("gpu_memory") is not None:
+        if payload.get("gpu_memory") is not None and payload.get("gpu_memory_bytes") is None:
             payload = {**payload, "gpu_memory_bytes": number(payload["gpu_memory"]) * _MIB}
         return payload
 

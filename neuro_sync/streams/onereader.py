@@ -1,6 +1,6 @@
 """One thread at a time reads a stream."""
 
-import threading
+from threading import get_ident
 from typing import Dict
 
 from ..errors import ConcurrentRead
@@ -16,7 +16,7 @@ class OneReader:
         self._reading: Dict[str, int] = {}
 
     def __enter__(self) -> None:
-        me = threading.get_ident()
+        me = get_ident()
         if self._reading.setdefault("thread", me) != me:
             raise ConcurrentRead(
                 "another thread is reading this stream; read it in one thread, or open one for each"

@@ -43,6 +43,7 @@ class TelemetryStream:
     ) -> None:
         self._dial = dial
         self._decode = decode
+        self._read = json_reader()
         self._poll_job = poll_job
         self._one_reader = OneReader()
         self._reader: Optional[Reader] = None
@@ -65,19 +66,29 @@ class TelemetryStream:
         with self._one_reader:
             while not self._over:
                 reader = self._reader or self._open()
-                items = reader.items
-                if items:
-                    sample = self._next_sample(items)
-                    items.popleft()
+                frames = reader.items
+                if frames:
+                    sample = self._sample(frames)
+                    # Here, so that Ctrl-C can't find it on its way.
+                    frames.popleft()
                     return sample
                 if not reader.take(_samples):
                     self._end(reader)
             raise StopIteration
 
-    def _next_sample(self, frames: Deque[bytes]) -> "JobTelemetry":
+    def _sample(self, frames: Deque[bytes]) -> "JobTelemetry":
         self._sampled = True
         try:
-            sample = self._decode(_sample(frames[0]))
+            payload = self._read(frames[0])
+            if payload.__class__ is not dict:
+                raise ProtocolError(
+                    "a telemetry frame is no JSON object: {!r}".format(frames[0][:100])
+                )
+            sample = self._decode(payload)
+        except ValueError as error:
+            raise ProtocolError(
+                "a telemetry frame is not JSON: {!r}".format(frames.popleft()[:100])
+            ) from error
         except ProtocolError:
             frames.popleft()
             raise
@@ -142,13 +153,3 @@ class TelemetryStream:
 
 def _samples(frames: List[bytes]) -> Deque[bytes]:
     return deque(filter(None, frames))
-
-
-def _sample(frame: bytes) -> Mapping[str, Any]:
-    try:
-        sample = json_reader()(frame)
-    except ValueError as error:
-        raise ProtocolError("a telemetry frame is not JSON: {!r}".format(frame[:100])) from error
-    if not isinstance(sample, dict):
-        raise ProtocolError("a telemetry frame is no JSON object: {!r}".format(frame[:100]))
-    return sample

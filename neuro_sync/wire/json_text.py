@@ -6,7 +6,8 @@ from typing import Any, Callable
 
 __all__ = ["json_reader", "load_json"]
 
-_raw_decode = json.JSONDecoder().raw_decode
+# Below raw_decode(): no call of a function in Python is left.
+_scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def load_json(data: bytes) -> Any:
@@ -15,12 +16,12 @@ def load_json(data: bytes) -> Any:
     Raises:
         ValueError: it is not JSON, or nested too deeply.
     """
-    text = data.decode("utf-8")
+    text = data.decode()
     try:
-        value, end = _raw_decode(text)
+        value, end = _scan(text, 0)
         if end == len(text):
             return value
-    except ValueError:
+    except (ValueError, StopIteration):
         pass  # there may be white space in front
     except RecursionError as error:
         raise ValueError("the document is nested too deeply") from error
