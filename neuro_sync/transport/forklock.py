@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from typing import Any, Callable
 
 __all__ = ["ForkLock"]
@@ -17,12 +18,29 @@ class ForkLock:
     def __init__(self, make: Callable[[], Any] = threading.Lock) -> None:
         self._make = make
         self._lock = make()
-        self._pid = os.getpid()
+        _locks.add(self)
 
     def __enter__(self) -> None:
-        if self._pid != os.getpid():
-            self._lock, self._pid = self._make(), os.getpid()
         self._lock.acquire()
 
     def __exit__(self, *exc_info: object) -> None:
-        self._lock.release()
+        try:
+            self._lock.release()
+        except RuntimeError:
+            pass  # the child of a fork in here has another one
+
+    def _renew(self) -> None:
+        self._lock = self._make()
+
+
+_locks: "weakref.WeakSet[ForkLock]" = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for lock in list(_locks):
+        lock._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    # Before the child has a second thread: two that found a held lock would each put another one in its place.
+    os.register_at_fork(after_in_child=_renew_all)

@@ -7,6 +7,7 @@ import struct
 import threading
 from typing import Optional, Union
 
+from .forklock import ForkLock
 from .memory import keep_freed_memory
 from .tls_socket import TlsLayer, TlsSocket
 
@@ -16,6 +17,8 @@ __all__ = ["SharedSocket", "SharedTlsSocket", "share"]
 _LEAST, _MOST = 64 * 1024, 512 * 1024
 # Records are decrypted one by one, which gives the interpreter away each time: fewer hand-overs pay.
 _MOST_OF_TLS = 1024 * 1024
+# And by one thread at a time: many that get it back for each record take it from each other all the time.
+_decrypting = ForkLock()
 
 
 def share(
@@ -176,7 +179,7 @@ class SharedTlsSocket:
         return data
 
     def _decrypt(self, arrived: Optional[bytes]) -> Optional[bytes]:
-        with self._lock:
+        with _decrypting, self._lock:
             if arrived is not None:
                 self._layer.feed(arrived)
             data = self._layer.read()

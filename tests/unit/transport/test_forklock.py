@@ -36,6 +36,33 @@ def test_it_is_free_in_the_child(make):
         thread.join()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_threads_of_the_child_share_one():
+    lock = ForkLock()
+    with lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            inside = []
+
+            def enter():
+                for _ in range(200):
+                    with lock:
+                        inside.append(1)
+                        if len(inside) > 1:
+                            os._exit(1)
+                        inside.pop()
+
+            threads = [threading.Thread(target=enter) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            os._exit(7)
+    assert os.waitpid(child, 0)[1] == 7 << 8
+
+
 def test_one_thread_at_a_time_holds_it():
     lock = ForkLock()
     inside = []
