@@ -78,13 +78,14 @@ class _Block:
     """Lines that came together. Their times are read, and digests of single ones made, when somebody asks.
 
     Attributes:
+        raw: the lines; b"" where only the digest is left of one.
         size: bytes it counts for.
     """
 
-    __slots__ = ("_digests", "_lines", "_newest", "_raw", "size")
+    __slots__ = ("_digests", "_lines", "_newest", "raw", "size")
 
     def __init__(self, raw: bytes) -> None:
-        self._raw = raw
+        self.raw = raw
         self._lines: Optional[List[_Line]] = None
         self._newest: Optional[Stamp] = None
         self._digests: Dict[int, bytes] = {}
@@ -102,7 +103,7 @@ class _Block:
 
     def without(self, count: int) -> "_Block":
         """The same but for so many of its last lines, fewer than it has."""
-        block = _Block(self._raw)
+        block = _Block(self.raw)
         block._lines = list(self)[:-count]
         block._digests = self._digests
         return block
@@ -110,7 +111,7 @@ class _Block:
     def read(self) -> None:
         """Read the times for good: they are going to be asked for again."""
         if self._lines is None:
-            self._lines = list(_read_lines(self._raw))
+            self._lines = list(_read_lines(self.raw))
 
     @property
     def has_time(self) -> bool:
@@ -123,33 +124,38 @@ class _Block:
         if self._newest is None:
             line = max(self, key=_time_of, default=None)
             if line is not None:
-                self._newest = read_stamp(self._raw[line.stamp : line.end])
+                self._newest = read_stamp(self.raw[line.stamp : line.end])
         return self._newest
 
     @property
     def first_ms(self) -> Optional[int]:
         if self._lines is not None:
             return self._lines[0].ms if self._lines else None
-        stamp = read_stamp(self._raw)
+        stamp = read_stamp(self.raw)
         return None if stamp is None else stamp.ms
 
     @property
     def last_ms(self) -> Optional[int]:
         if self._lines is not None:
             return self._lines[-1].ms if self._lines else None
-        start = self._raw.rfind(b"\n", 0, -1) + 1
-        stamp = read_stamp(self._raw[start : start + 64])
+        stamp = self.last_stamp
         return None if stamp is None else stamp.ms
+
+    @property
+    def last_stamp(self) -> Optional[Stamp]:
+        """The stamp of the last line, where that has one and came in one piece."""
+        start = self.raw.rfind(b"\n", 0, -1) + 1
+        return read_stamp(self.raw[start : start + 64])
 
     def __iter__(self) -> Iterator[_Line]:
         """The lines that have a time."""
-        return _read_lines(self._raw) if self._lines is None else iter(self._lines)
+        return _read_lines(self.raw) if self._lines is None else iter(self._lines)
 
     def key(self, line: _Line) -> LineKey:
         """What a line is known by."""
         known = self._digests.get(line.start)
         if known is None:
-            known = digest(self._raw[line.start : line.end])
+            known = digest(self.raw[line.start : line.end])
             if self._lines is not None:
                 self._digests[line.start] = known
         return line.ms, known
@@ -307,6 +313,28 @@ class Tail:
             lines[key] = lines.get(key, 0) + count
         position = position._replace(lines=lines)
         return position if start is None else _narrowed(position, start)
+
+    def last_lines(self) -> "Tuple[bytes, Optional[Stamp], bool]":
+        """The last lines, where they came in one piece each, the stamp of the last one, and whether those are all.
+
+        They go back to one that a server that is asked for the last one sends again, or further.
+        """
+        stamp = self._blocks[-1].last_stamp if self._blocks else None
+        since = None if stamp is None else Position(ms=stamp.ms, zoned=stamp.zoned).since
+        if since is None:
+            return b"", None, False
+        since_ms = since.timestamp() * 1000
+        parts: List[bytes] = []
+        for block in reversed(self._blocks):
+            if not block.raw:
+                break
+            parts.append(block.raw)
+            if block.first_ms is not None and block.first_ms < since_ms:
+                break
+        all_of_it = (
+            len(parts) == len(self._blocks) and not self._trimmed and self._base == Position()
+        )
+        return b"".join(reversed(parts)), stamp, all_of_it
 
     def _kept(self, without: int) -> List[_Block]:
         blocks = list(self._blocks)

@@ -12,6 +12,7 @@ from typing import List, NamedTuple, Optional, Tuple, Union
 from .loglines import Stamp, may_become_stamp, read_stamp, strip_stamps
 from .logoverlap import NEW, OLD, REST, Overlap, SinceOverlap
 from .logposition import OpenLine, Position, Tail
+from .logrepetition import Repetition
 
 __all__ = ["Chunk", "Gap", "LogAssembler", "Piece"]
 
@@ -84,6 +85,8 @@ class LogAssembler:
         self._lines_ms: Optional[int] = None
         self._deferred: List[Tuple[bytes, bytes]] = []
         self._overlap: Union[Overlap, SinceOverlap, None] = self._since
+        # As long as there is one, everything that has come was known, and nothing was looked at.
+        self._repetition: Optional[Repetition] = None
         self._tolerant = False
         #: A gap was found and not tolerated: the rest of this connection is dropped.
         self.lost = False
@@ -101,9 +104,20 @@ class LogAssembler:
         Returns:
             The moment to ask the server for; None: all that is wanted.
         """
-        position = self.position(only_since=True)
+        opened = self._opened
         self._start(separator.encode() + b"\n")
         self._tolerant = tolerant
+        if opened is None:
+            lines, last, all_of_it = self._tail.last_lines()
+            if last is not None:
+                self._repetition = Repetition(lines, last, all_of_it=all_of_it)
+                return self._repetition.since
+        self._open = opened
+        return self._expect_lines()
+
+    def _expect_lines(self) -> Optional[datetime]:
+        """Be ready for lines that were delivered; returns since when they come again."""
+        position = self.position(only_since=True)
         if position.since is not None:
             self._overlap = Overlap(position, unproven=True)
             self._open = None
@@ -111,8 +125,12 @@ class LogAssembler:
 
     def feed(self, frames: List[bytes]) -> List[Piece]:
         """What the frames bring that is new. All that earlier ones brought has to be delivered by now."""
-        self._tail.trim()
         pieces: List[Piece] = []
+        if self._repetition is not None:
+            if self._divider not in frames and self._repetition.goes_on(_joined(frames)):
+                return pieces
+            frames = [self._line_by_line(), *frames]
+        self._tail.trim()
         if self._divider in frames:
             at = self._find_divider(frames)
             if at is not None:
@@ -125,6 +143,8 @@ class LogAssembler:
     def finish(self) -> List[Piece]:
         """What is left when the log has ended: the start of a line without an end."""
         pieces: List[Piece] = []
+        if self._repetition is not None and not self._repetition.complete:
+            self._consume(self._line_by_line(), pieces)
         head = self._take_head(b"")
         if head and not self.lost:
             if self._overlap is not None:
@@ -144,13 +164,17 @@ class LogAssembler:
     @property
     def unproven(self) -> bool:
         """Whether this connection has not brought the last line again that was delivered before."""
+        if self._repetition is not None:
+            return not self._repetition.complete
         overlap = self._overlap
         return overlap is not None and (overlap.unproven or overlap.open is not None)
 
     @property
     def caught_up(self) -> bool:
         """Whether this connection has brought all of the last lines again."""
-        return self._overlap is None or not (self.unproven or self._overlap.expects_last)
+        if self._overlap is None:
+            return not self.unproven
+        return not (self.unproven or self._overlap.expects_last)
 
     @property
     def resumable(self) -> bool:
@@ -187,6 +211,13 @@ class LogAssembler:
         if self._open is None and self._overlap is not None:
             return self._overlap.open
         return self._open
+
+    def _line_by_line(self) -> bytes:
+        """It is no mere repetition: returns what has come, which is to be looked at line by line."""
+        came = b"" if self._repetition is None else self._repetition.came
+        self._repetition = None
+        self._expect_lines()
+        return came
 
     def _find_divider(self, frames: List[bytes]) -> Optional[int]:
         """Where the divider is: a frame of its own, which the server sends at the start of a line only."""

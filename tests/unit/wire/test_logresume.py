@@ -65,8 +65,8 @@ def read(
     for connection, cut in enumerate([*cuts, None]):
         # The archive grows, so that a line has another stamp when it comes again.
         server.archived = archived[min(connection, len(archived) - 1)]
-        assembler.connect(SEPARATOR)
-        frames = list(server.frames(assembler.position().since, fragment))[:cut]
+        since = assembler.connect(SEPARATOR)
+        frames = list(server.frames(since, fragment))[:cut]
         for start in range(0, len(frames), batch):
             pieces = assembler.feed(frames[start : start + batch])
             assert not [piece for piece in pieces if isinstance(piece, Gap)]
@@ -135,6 +135,71 @@ def test_no_line_is_lost_or_comes_twice(
     if timestamps:
         lines = [line.partition(b"Z ")[2] for line in lines[:-1]] + lines[-1:]
     assert lines == [content for _, content in log] + [b""]
+
+
+@st.composite
+def changed(draw, frames):
+    """What a connection may bring instead: less, something twice, in another order, in other pieces.
+
+    Returns the frames, and whether they are still in the order of their times.
+    """
+    in_order = True
+    for _ in range(draw(st.integers(0, 2))):
+        if frames:
+            at = draw(st.integers(0, len(frames) - 1))
+            what = draw(st.sampled_from(["lost", "twice", "late", "text"]))
+            if what == "lost":
+                del frames[at]
+            elif what == "twice":
+                frames.insert(at, frames[at])
+            elif what == "late":
+                frames.insert(draw(st.integers(0, len(frames) - 1)), frames.pop(at))
+                in_order = False
+            elif frames[at] != DIVIDER:
+                frames[at] = frames[at].partition(b"Z ")[0] + b"Z " + draw(contents) + b"\n"
+                in_order = False
+    if DIVIDER not in frames and draw(st.booleans()):
+        data = b"".join(frames)
+        size = draw(st.sampled_from([1, 7, 30, 100, 10**6]))
+        frames = [data[start : start + size] for start in range(0, len(data), size)]
+    return frames[: draw(st.sampled_from([1, 3, 10, 10**6]))], in_order
+
+
+def state(assembler):
+    """What the follower of a log goes by at the end of a connection."""
+    return (
+        assembler.fresh,
+        assembler.lost,
+        assembler.resumable,
+        encode_cursor(assembler.position(only_window=True), "job-1"),
+    )
+
+
+@settings(deadline=None, max_examples=500)
+@given(log=logs(), digits=st.sampled_from([0, 3, 9]), timestamps=st.booleans(), data=st.data())
+def test_to_see_at_once_that_nothing_is_new_says_what_a_look_at_each_line_says(
+    log, digits, timestamps, data
+):
+    if digits == 0:
+        log = [(ns // 10**9 * 10**9, content) for ns, content in log]
+    quick, careful = (LogAssembler(timestamps=timestamps) for _ in range(2))
+    ordered = True
+    for _ in range(data.draw(st.integers(2, 5))):
+        server = Server(log[: data.draw(st.integers(0, len(log)))], digits)
+        server.archived = data.draw(st.integers(0, len(server.log)))
+        tolerant = data.draw(st.booleans())
+        since = quick.connect(SEPARATOR, tolerant=tolerant)
+        careful.connect(SEPARATOR, tolerant=tolerant)
+        if careful._repetition is not None:
+            assert careful._line_by_line() == b""
+        frames, in_order = data.draw(changed(list(server.frames(since))))
+        for frame in frames:
+            assert texts(quick.feed([frame])) == texts(careful.feed([frame]))
+        assert state(quick) == state(careful)
+        ordered = ordered and in_order
+        assert careful.caught_up or not quick.caught_up or not ordered
+    assert quick.finish() == careful.finish()
+    assert quick.unproven == careful.unproven
 
 
 def assembled(*connections, **options):
