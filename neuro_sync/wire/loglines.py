@@ -23,9 +23,10 @@ __all__ = [
 _STAMP = re.compile(
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-]\d\d):?(\d\d)|()) ", re.ASCII
 )
-_STAMP_OF_NEXT_LINE = re.compile(
-    rb"\n\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d|) ", re.ASCII
-)
+# The same without its parts, which take time.
+_WHOLE_STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d|) "
+_STAMP_OF_LINE = re.compile(_WHOLE_STAMP, re.ASCII)
+_STAMP_OF_NEXT_LINE = re.compile(b"\n" + _WHOLE_STAMP, re.ASCII)
 _LONGEST_STAMP = 48
 _LONG_LINE = 512
 _DIGEST_SIZE = 8
@@ -106,7 +107,7 @@ def _strip_long_lines(lines: bytes) -> bytes:
     start = 0
     while start < len(lines):
         end = lines.find(b"\n", start) + 1
-        match = _STAMP.match(lines, start)
+        match = _STAMP_OF_LINE.match(lines, start)
         parts.append(view[start if match is None else match.end() : end])
         start = end
     return b"".join(parts)
