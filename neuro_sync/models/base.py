@@ -112,11 +112,9 @@ def integer(value: Any) -> int:
     return value
 
 
-@keeps(float)
+@keeps(float, converts=int)
 def number(value: Any) -> float:
     if value.__class__ is not float:
-        if value.__class__ is int:
-            return float(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError("expected a number, got {!r}".format(value))
         return float(value)

@@ -50,11 +50,17 @@ def wire_field(
     return dataclasses.field(metadata={_KEY: metadata}, **field)
 
 
-def keeps(kind: type) -> Callable[[D], D]:
-    """Says of a decoder that it gives back values of that class as they are: then it need not be called."""
+def keeps(kind: type, *, converts: Optional[type] = None) -> Callable[[D], D]:
+    """Says of a decoder that it gives back values of that class as they are: then it need not be called.
+
+    Args:
+        kind: the class.
+        converts: values of this one become the other as Python has it, which spares the call, too.
+    """
 
     def mark(decoder: D) -> D:
         decoder.keeps = kind  # type: ignore[attr-defined]
+        decoder.converts = converts  # type: ignore[attr-defined]
         return decoder
 
     return mark
@@ -123,9 +129,10 @@ def _generate(cls: type) -> _Decoder:
         decoder = config.get("decoder")
         branch = "if"
         if decoder is not None:
-            quick = _quick_way(decoder, number, space)
-            if quick is not None:
-                lines.append("    if {}: to[{!r}] = {}".format(quick[0], field.name, quick[1]))
+            for condition, result in _quick_ways(decoder, number, space):
+                lines.append(
+                    "    {} {}: to[{!r}] = {}".format(branch, condition, field.name, result)
+                )
                 branch = "elif"
             space["decode{}".format(number)] = decoder
             found = "to[{!r}] = decode{}(value)".format(field.name, number)
@@ -145,23 +152,29 @@ def _generate(cls: type) -> _Decoder:
     return generated
 
 
-def _quick_way(decoder: Any, number: int, space: Dict[str, Any]) -> Optional[Tuple[str, str]]:
-    """A condition on ``value``, and the expression that then stands for a call of its decoder."""
+def _quick_ways(decoder: Any, number: int, space: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """Conditions on ``value``, and the expressions that then stand for a call of its decoder."""
     if hasattr(decoder, "keeps"):
         space["kept{}".format(number)] = decoder.keeps
-        return "value.__class__ is kept{}".format(number), "value"
+        ways = [("value.__class__ is kept{}".format(number), "value")]
+        if decoder.converts is not None:
+            space["from{}".format(number)] = decoder.converts
+            ways.append(
+                ("value.__class__ is from{}".format(number), "kept{}(value)".format(number))
+            )
+        return ways
     model = _model_of(decoder)
     if model is not None:
         space["new{}".format(number)] = _decoders.get(model) or _generate(model)
-        return "value.__class__ is dict", "new{}(value)".format(number)
+        return [("value.__class__ is dict", "new{}(value)".format(number))]
     item = getattr(decoder, "item", None)
     model = _model_of(item)
     if model is not None:
         space["new{}".format(number)] = _decoders.get(model) or _generate(model)
         space["item{}".format(number)] = item
         each = "[new{0}(x) if x.__class__ is dict else item{0}(x) for x in value]".format(number)
-        return "value.__class__ is list", each
-    return None
+        return [("value.__class__ is list", each)]
+    return []
 
 
 def _model_of(decoder: Any) -> Optional[type]:
