@@ -16,9 +16,12 @@ settings.register_profile(
 )
 settings.load_profile("neuro_sync")
 
+# A shell that starts something in the background has Ctrl-C ignored, and nohup the end of the terminal, also by
+# all that is started from there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell that starts something in the background has Ctrl-C ignored, also by all that is started from there.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_sessionfinish(session):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional
 
 from ..errors import ConnectionFailed, LogGap
-from ..wire.logposition import decode_cursor, encode_cursor
+from ..wire.logcursor import decode_cursor, encode_cursor
 from ..wire.logresume import Chunk, Gap, LogAssembler
 from .following import LogFollower
 from .onereader import OneReader

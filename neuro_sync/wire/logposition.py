@@ -1,26 +1,23 @@
-"""Where a reader of a log is: what it needs to go on behind that place, and the cursor as a text.
+"""Where a reader of a log is: what it needs to go on behind that place.
 
 A server can be asked for a log since a moment, never since a line. So a position keeps what was
 delivered last: all lines of the last milliseconds, by time and content, and how far a line without
 an end was delivered.
 """
 
-import base64
-import json
 from collections import Counter, deque
 from datetime import datetime, timezone
-from typing import Any, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from .loglines import Stamp, digest, digester, read_stamp, read_time
 
-__all__ = ["TOLERANCE", "OpenLine", "Position", "Tail", "decode_cursor", "encode_cursor"]
+__all__ = ["TOLERANCE", "OpenLine", "Position", "Tail"]
 
 # How far the time of a line may differ between two sources, in milliseconds.
 TOLERANCE = 1
 _WINDOW = 2 * TOLERANCE
 # How far before the moment that a server is asked for lines are kept which it may send again, in milliseconds.
 _BEFORE_SINCE = 10 * TOLERANCE
-_VERSION = 1
 # What a line counts for of which only the digest is kept.
 _LINE_COST = 64
 
@@ -380,82 +377,3 @@ def _read_lines(raw: bytes) -> Iterator[_Line]:
 
 def _time_of(line: Union[_Line, Stamp]) -> int:
     return line.ms
-
-
-def encode_cursor(position: Position, name: str) -> str:
-    """A position as a text of letters, digits, ``-`` and ``_``.
-
-    Args:
-        position: of :meth:`Tail.position`, ``only_window``.
-        name: of what it is a position; checked by :func:`decode_cursor`.
-    """
-    base = position.ms if position.ms is not None else 0
-    opened = position.open
-    document: Dict[str, Any] = {
-        "v": _VERSION,
-        "of": name,
-        "ms": position.ms,
-        "text": position.text,
-        "zoned": position.zoned,
-        "from": position.known_from,
-        "lines": [[ms - base, key.hex(), n] for (ms, key), n in position.lines.items() if n > 0],
-        "folded": [[ms - base, n] for ms, n in position.folded.items() if n > 0],
-        "divided": position.divided,
-    }
-    if opened is not None:
-        document["open"] = [opened.ms, opened.text, opened.zoned, opened.size, opened.digest.hex()]
-    text = json.dumps(document, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
-
-
-def decode_cursor(cursor: str, name: str) -> Position:
-    """The position that a cursor says.
-
-    Raises:
-        ValueError: it is no cursor, or one of something else.
-    """
-    if not isinstance(cursor, str):
-        raise TypeError("a cursor is a str, not {}".format(type(cursor).__name__))
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        document = json.loads(base64.b64decode(padded.encode("ascii"), b"-_", validate=True))
-        if document["v"] != _VERSION:
-            raise ValueError("version {!r}".format(document["v"]))
-        of, position = document["of"], _read_position(document)
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
-        raise ValueError("not a cursor of a log: {!r}".format(cursor[:60])) from error
-    if of != name:
-        raise ValueError("the cursor is one of {!r}, not of {!r}".format(of, name))
-    return position
-
-
-def _read_position(document: Mapping[str, Any]) -> Position:
-    ms = None if document["ms"] is None else _whole(document["ms"])
-    base = ms if ms is not None else 0
-    opened = None
-    if "open" in document:
-        open_ms, text, zoned, size, key = document["open"]
-        opened = OpenLine.restored(
-            _whole(open_ms), str(text), bool(zoned), _whole(size), bytes.fromhex(key)
-        )
-    position = Position(
-        ms=ms,
-        text=str(document["text"]),
-        zoned=bool(document["zoned"]),
-        known_from=None if document["from"] is None else _whole(document["from"]),
-        lines={
-            (base + _whole(away), bytes.fromhex(key)): _whole(count)
-            for away, key, count in document["lines"]
-        },
-        folded={base + _whole(away): _whole(count) for away, count in document["folded"]},
-        open=opened,
-        divided=bool(document["divided"]),
-    )
-    position.since  # noqa: B018  # a time that is none raises here, not at the next connection
-    return position
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("{!r} is no whole number".format(value))
-    return value

@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuro_sync.wire.logcursor import decode_cursor, encode_cursor
 from neuro_sync.wire.loglines import digest
-from neuro_sync.wire.logposition import (
-    TOLERANCE,
-    OpenLine,
-    Position,
-    Tail,
-    decode_cursor,
-    encode_cursor,
-)
+from neuro_sync.wire.logposition import TOLERANCE, OpenLine, Position, Tail
 
 NOON = 1767268800000
 

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuro_sync.wire.logposition import decode_cursor, encode_cursor
+from neuro_sync.wire.logcursor import decode_cursor, encode_cursor
 from neuro_sync.wire.logresume import Chunk, Gap, LogAssembler
 
 BASE = int(datetime(2026, 9, 14, 8, 11, 12, tzinfo=timezone.utc).timestamp()) * 10**9
