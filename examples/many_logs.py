@@ -13,7 +13,8 @@ WORK = "sh -c 'for step in 1 2 3; do echo step $step; sleep 0.2; done'"
 
 def follow(jobs, job):
     """Print a log to its end; returns the job as it ended."""
-    with jobs.monitor(job.id) as log:
+    # No separator: where the archive ends and the live part begins is of no interest here.
+    with jobs.monitor(job.id, separator="") as log:
         for line in log.lines():
             # One write for a line and its end: others print at the same time.
             print("{:<8} | {}\n".format(job.name, line), end="", flush=True)

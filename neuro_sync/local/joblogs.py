@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, AsyncGenerator, Callable, List, Optional
 
 from .logframes import LineFramer
 from .logstore import LogFiles
-from .runner import LogFeed, RunningJob
+from .runner import LogFeed
 
 if TYPE_CHECKING:
     from .jobs import JobsService
@@ -134,7 +134,7 @@ async def follow_log(
     try:
         reader = _LogReader(files, timestamps=query.timestamps)
         finished = await changes.is_finished()
-        border = None if finished else _border(jobs.running(job_id), query, clock())
+        border = None if finished else _border(jobs, job_id, query, clock())
         if query.since_ns is not None:
             reader.seek(query.since_ns)
         if query.debug:
@@ -195,9 +195,14 @@ async def _follow(
             return
 
 
-def _border(running: Optional[RunningJob], query: LogQuery, now_ns: int) -> int:
+def _border(jobs: "JobsService", job_id: str, query: LogQuery, now_ns: int) -> int:
     """Where the archive part ends, in nanoseconds."""
-    if running is None:
-        return now_ns  # there is no container: all that was is in the archive
-    oldest = now_ns - int(query.archive_delay * _SECOND)
-    return max(oldest - oldest % _SECOND, running.started_ns, query.since_ns or 0)
+    running = jobs.running(job_id)
+    if running is not None:
+        oldest = now_ns - int(query.archive_delay * _SECOND)
+        return max(oldest - oldest % _SECOND, running.started_ns, query.since_ns or 0)
+    if jobs.is_pending(job_id):
+        return (
+            query.since_ns or 0
+        )  # its first container may have said something before all else knows of it
+    return now_ns  # there is no container any more: all that was is in the archive

@@ -164,6 +164,11 @@ class JobsService:
         record = self.active.get(job_id)
         return None if record is None or record.is_final else self._running(job_id)
 
+    def is_pending(self, job_id: str) -> bool:
+        """Whether a job has had no container yet."""
+        record = self.active.get(job_id)
+        return record is not None and record.status == "pending"
+
     async def wait_change(self, job_id: str) -> None:
         """Waits until the job changes; one that has finished does not any more."""
         change = self._changes.get(job_id)

@@ -56,6 +56,9 @@ class Jobs:
     def running(self, job_id: str) -> Optional[RunningJob]:
         return self._running.get(job_id)
 
+    def is_pending(self, job_id: str) -> bool:
+        return job_id in self.records and self.records[job_id].status == "pending"
+
     async def wait_change(self, job_id: str) -> None:
         if job_id not in self._changes:
             self._changes[job_id] = asyncio.get_event_loop().create_future()
