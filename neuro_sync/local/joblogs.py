@@ -202,7 +202,6 @@ def _border(jobs: "JobsService", job_id: str, query: LogQuery, now_ns: int) -> i
         oldest = now_ns - int(query.archive_delay * _SECOND)
         return max(oldest - oldest % _SECOND, running.started_ns, query.since_ns or 0)
     if jobs.is_pending(job_id):
-        return (
-            query.since_ns or 0
-        )  # its first container may have said something before all else knows of it
+        # Its first container may have said something before all else knows of it.
+        return query.since_ns or 0
     return now_ns  # there is no container any more: all that was is in the archive
