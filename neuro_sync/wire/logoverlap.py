@@ -13,9 +13,15 @@ OLD, NEW, REST, BEYOND = range(4)
 
 
 class Overlap:
-    """Tells lines that were delivered from new ones, as long as old ones can come."""
+    """Tells lines that were delivered from new ones, as long as old ones can come.
 
-    def __init__(self, position: Position, unproven: bool) -> None:
+    Args:
+        position: what was delivered.
+        unproven: the last line has to come again.
+        live: what comes is the live part of a connection, behind its archive part.
+    """
+
+    def __init__(self, position: Position, *, unproven: bool, live: bool = False) -> None:
         self.after = position.text
         self.open = position.open
         # After a break the last line has to come again: where it does not, more may be missing.
@@ -26,6 +32,8 @@ class Overlap:
         self._folded = dict(position.folded)
         last = 0 if position.ms is None else position.ms
         self._last = last if self.open is None else max(last, self.open.ms)
+        # A live part begins with a whole second, the one of its first line: no line of it is one of before that.
+        self._begin: Optional[int] = None if live else 0
 
     def judge(self, ms: int, content: bytes) -> int:
         """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
@@ -35,13 +43,14 @@ class Overlap:
             return OLD  # not counted down: nothing of that time is kept
         newest = self._ms is None or ms >= self._ms - TOLERANCE
         key = digest(content)
-        if _take(self._lines, [(near, key) for near in _around(ms)]):
+        times = self._times_of(ms)
+        if _take(self._lines, [(time, key) for time in times]):
             if newest:
                 self.unproven = False
             return OLD
         if self.continues_open(ms, content):
             return REST
-        if _take(self._folded, _around(ms)):
+        if _take(self._folded, times):
             return OLD
         if newest or self._known_from is None or ms > self._known_from + TOLERANCE:
             return NEW
@@ -53,9 +62,15 @@ class Overlap:
     def continues_open(self, ms: int, content: bytes) -> bool:
         return (
             self.open is not None
-            and abs(ms - self.open.ms) <= TOLERANCE
+            and self.open.ms in self._times_of(ms)
             and self.open.begins(content)
         )
+
+    def _times_of(self, ms: int) -> List[int]:
+        """The times that a line of that time may have been delivered with, the likeliest first."""
+        if self._begin is None:
+            self._begin = ms // 1000 * 1000
+        return [time for time in _around(ms) if time >= self._begin or ms < self._begin]
 
     @property
     def expects_last(self) -> bool:

@@ -242,7 +242,8 @@ class LogAssembler:
             if self._separator and position.open is None:
                 pieces.append(Chunk(self._separator + b"\n", divider=True))
         if position.since is not None:
-            self._overlap = Overlap(position, unproven=before is not None and before.unproven)
+            unproven = before is not None and before.unproven
+            self._overlap = Overlap(position, unproven=unproven, live=True)
             self._open = None
 
     def _consume(self, data: bytes, pieces: List[Piece]) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timezone
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ steps = st.sampled_from([0, 1, 999, 10**6 - 1, 10**6, 5 * 10**6, 10**9 - 1, 10**
 
 @st.composite
 def logs(draw):
-    ns = BASE + draw(st.integers(0, 2 * 10**9))
+    ns = BASE + draw(st.one_of(st.integers(0, 2 * 10**9), st.integers(999_999_990, 10**9)))
     log = []
     for _ in range(draw(st.integers(0, 25))):
         ns += draw(steps)
@@ -135,6 +136,26 @@ def test_no_line_is_lost_or_comes_twice(
     if timestamps:
         lines = [line.partition(b"Z ")[2] for line in lines[:-1]] + lines[-1:]
     assert lines == [content for _, content in log] + [b""]
+
+
+@pytest.mark.parametrize("digits", [3, 6, 9])
+@pytest.mark.parametrize("last", [b"", b"b"])
+def test_the_live_part_begins_with_a_second_and_not_with_a_line_just_before_it(digits, last):
+    second = BASE + 10**9
+    log = [(second - 1, b"")] * 4 + [(second, last)] + [(second, b"")] * 2
+    for fragment in (lambda line: [line], lambda line: [line[:23], line[23:]]):
+        assert read(Server(log, digits), [], [5], fragment=fragment) == b"\n" * 4 + last + b"\n" * 3
+
+
+def test_a_line_whose_archive_has_the_second_rounded_up_is_known_in_the_live_part():
+    archived = [b"2026-01-01T12:00:01.000Z a\n", b"2026-01-01T12:00:01.000Z b\n"]
+    live = [
+        b"2026-01-01T12:00:00.999600000Z a\n",
+        b"2026-01-01T12:00:00.999700000Z b\n",
+        b"2026-01-01T12:00:01.000000000Z a\n",
+    ]
+    connection, end = assembled((False, *archived, DIVIDER, *live))
+    assert texts(connection + end) == b"a\nb\na\n"
 
 
 @st.composite
