@@ -159,15 +159,14 @@ class StdStream:
 
     def _end(self, error: Optional[BaseException]) -> None:
         self._ended = True
-        if error is not None and not isinstance(error, (WsClosed, ConnectionFailed)):
+        if error is None or isinstance(error, WsClosed):
+            error = ConnectionFailed(
+                "the session was ended without an exit code{}".format(close_text(error))
+            )
+        # However the connection ended: what is known of the command stays known.
+        known = self._exit is not None or self._failure is not None
+        if not known or not isinstance(error, (ConnectionFailed, ProtocolError)):
             self._failure = error
-        elif self._exit is None and self._failure is None:
-            if isinstance(error, ConnectionFailed):
-                self._failure = error
-            else:
-                self._failure = ConnectionFailed(
-                    "the session was ended without an exit code{}".format(close_text(error))
-                )
 
     def _tell_end(self) -> None:
         if self._failure is not None:

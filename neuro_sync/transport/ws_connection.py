@@ -12,8 +12,6 @@ from .ws_frames import (
     CLOSE,
     PING,
     PONG,
-    CloseFrame,
-    FrameError,
     FrameParser,
     close_payload,
     frame_header,
@@ -82,9 +80,9 @@ class WsConnection:
         self._heard = max(self._heard, time.monotonic() - self._heartbeat)
         try:
             while True:
-                # It may have come together with the messages before it.
-                if self._parser.closed is not None:
-                    raise self._said_goodbye(self._parser.closed)
+                # It may have ended together with the messages before.
+                if self._parser.over:
+                    raise self._end()
                 messages = self._receive()
                 if messages:
                     return messages
@@ -110,12 +108,7 @@ class WsConnection:
                 raise WsAborted("aborted")
             raise self._lost("it ended without a goodbye")
         self._heard = time.monotonic()
-        try:
-            messages = self._parser.feed(data)
-        except FrameError as error:
-            error.url = redact(self._url)
-            self._try_send(CLOSE, close_payload(error.close_code))
-            raise
+        messages = self._parser.feed(data)
         if self._parser.pings:
             # Only the last needs an answer (RFC 6455 5.5.3), but each that we can give is given.
             for payload in self._parser.pings:
@@ -135,7 +128,15 @@ class WsConnection:
             next_ping = now + self._heartbeat
         return min(next_ping, lost) - now
 
-    def _said_goodbye(self, frame: CloseFrame) -> WsClosed:
+    def _end(self) -> NeuroError:
+        """Answer what the peer ended it with, be it in order or not."""
+        error = self._parser.error
+        if error is not None:
+            error.method, error.url = "GET", redact(self._url)
+            self._try_send(CLOSE, close_payload(error.close_code))
+            return error
+        frame = self._parser.closed
+        assert frame is not None
         self._try_send(CLOSE, close_payload(frame.code) if frame.code != 1005 else b"")
         return WsClosed(frame.code, frame.reason)
 

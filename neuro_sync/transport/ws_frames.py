@@ -56,12 +56,16 @@ class FrameParser:
 
     Attributes:
         pings: payloads of pings that wait for their pongs.
-        closed: the close frame, once it has come. What comes behind it does not count.
+        closed: the close frame, once it has come.
+        error: how the peer broke the rules, once it has.
+        over: whether there is one of the two. What comes behind it does not count.
     """
 
     def __init__(self, message_limit: int = _MESSAGE_LIMIT) -> None:
         self.pings: List[bytes] = []
         self.closed: Optional[CloseFrame] = None
+        self.error: Optional[FrameError] = None
+        self.over = False
         self._limit = message_limit
         self._rest = b""
         # A frame whose payload has not all come.
@@ -76,21 +80,27 @@ class FrameParser:
         self._text_check: Optional[codecs.IncrementalDecoder] = None
 
     def feed(self, data: bytes) -> List[bytes]:
-        """Returns the messages that are complete now.
-
-        Raises:
-            FrameError: the peer broke the rules. The messages before are lost with the connection.
-        """
+        """Returns the messages that are complete now, also those before what breaks the rules."""
         messages: List[bytes] = []
         position = 0
+        if not self._missing:
+            if self._rest:
+                data = self._rest + data
+                self._rest = b""
+            position = self._take_short(data, 0, messages)
+            if position == len(data):
+                return messages
+        try:
+            self._take_others(data, position, messages)
+        except FrameError as error:
+            self.error, self.over = error, True
+        return messages
+
+    def _take_others(self, data: bytes, position: int, messages: List[bytes]) -> None:
         if self._missing:
-            position = self._fill(data, messages)
-        elif self._rest:
-            data = self._rest + data
-            self._rest = b""
+            position = self._take_short(data, self._fill(data, messages), messages)
         end = len(data)
-        position = self._take_short(data, position, messages)
-        while self.closed is None and end - position >= 2:
+        while not self.over and end - position >= 2:
             first, second = data[position], data[position + 1]
             start, length = position + 2, second & 0x7F
             if length > 125:
@@ -125,9 +135,8 @@ class FrameParser:
             self._head, self._mask = first, mask
             self._missing = stop - end
             self._parts = [data[start:]]
-            return messages
-        self._rest = data[position:] if self.closed is None else b""
-        return messages
+            return
+        self._rest = b"" if self.over else data[position:]
 
     def _take_whole(self, first: int, payload: bytes, messages: List[bytes]) -> bool:
         """Take a message of one frame, unless its text has to be looked at more closely."""
@@ -143,7 +152,7 @@ class FrameParser:
         Returns:
             Where something else begins.
         """
-        if self._fragments_opcode or self._limit < _SHORT or self.closed is not None:
+        if self._fragments_opcode or self._limit < _SHORT or self.over:
             return position
         end = len(data)
         while position + 4 <= end:
@@ -210,7 +219,7 @@ class FrameParser:
         if opcode == PING:
             self.pings.append(payload)
         elif opcode == CLOSE:
-            self.closed = _parse_close(payload)
+            self.closed, self.over = _parse_close(payload), True
         elif opcode != PONG:
             self._take_data(opcode, bool(first & _FIN), payload, messages)
 

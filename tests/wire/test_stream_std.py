@@ -16,6 +16,7 @@ from neuro_sync.models.messages import Message
 from neuro_sync.streams.std import StdStream
 from neuro_sync.wire import channels
 
+from . import raw_server
 from .stream_server import dial, serve
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -113,6 +114,21 @@ def test_a_server_that_does_not_close_behind_the_exit_code_is_not_waited_for(ses
             stream.read_out(timeout=10)
         assert stream.read_out() is None
         assert stream.exit_code == 3
+
+
+@pytest.mark.parametrize("bad", [b"\x03\xee", b"\x03\xe8\xc3"], ids=["1006", "cut reason"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_goodbye_against_the_rules_takes_nothing_back(session, bad, known):
+    def handler(peer):
+        status = raw_server.frame(2, OK) if known else b""
+        peer.sock.sendall(raw_server.frame(2, b"\x01result") + status + raw_server.frame(8, bad))
+        peer.recv()
+
+    with session(handler) as stream:
+        stdout, _, error = output(stream)
+        assert stdout == b"result"
+        assert stream.exit_code == (0 if known else None)
+        assert (error is None) if known else isinstance(error, ProtocolError)
 
 
 def test_a_connection_that_is_reset_is_no_success(session):

@@ -138,9 +138,11 @@ def test_a_reset_is_a_lost_connection(run):
 
 
 def test_who_breaks_the_rules_is_told_so(run):
-    script = Script(frame(BINARY, b"a") + frame(3))
-    _, end = all_messages(run(script))
+    script = Script(frame(BINARY, b"a") + frame(PING) + frame(3))
+    messages, end = all_messages(run(script))
+    assert messages == [b"a"]
     assert isinstance(end, ProtocolError)
+    assert end.method == "GET"
     assert "127.0.0.1" in end.url
     script.wait_for(lambda frames: (CLOSE, struct.pack("!H", 1002)) in frames)
 
