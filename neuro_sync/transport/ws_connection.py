@@ -145,32 +145,24 @@ class WsConnection:
             "the connection was lost: " + why, method="GET", url=redact(self._url)
         )
 
-    def send(self, data: bytes, *, timeout: Optional[float] = None) -> None:
-        """Send a binary message, from any thread.
+    def send(self, data: bytes) -> None:
+        """Send a binary message, from any thread; it waits while the peer takes nothing.
 
-        Args:
-            data: the message.
-            timeout: seconds until all of it has to be on its way; None: no limit. A connection on which a
-                message was sent in part is of no use any more, and is aborted.
+        A connection on which a message was sent in part is of no use any more, and is aborted.
 
         Raises:
             StreamClosed: the connection has ended.
-            TimeoutError: the peer takes nothing.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        if not self._send_lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
-            raise TimeoutError("the peer does not take what another thread is sending")
-        try:
-            self._check_open()
-            key = new_key()
-            header = frame_header(BINARY, len(data), key)
-            self._flush(deadline, header + apply_mask(data, key))
-        except (OSError, ValueError) as error:
-            if isinstance(error, (NeuroError, TimeoutError)):
-                raise
-            raise StreamClosed("the connection has ended: {}".format(error)) from error
-        finally:
-            self._send_lock.release()
+        with self._send_lock:
+            try:
+                self._check_open()
+                key = new_key()
+                header = frame_header(BINARY, len(data), key)
+                self._flush(header + apply_mask(data, key))
+            except (OSError, ValueError) as error:
+                if isinstance(error, NeuroError):
+                    raise
+                raise StreamClosed("the connection has ended: {}".format(error)) from error
 
     def _check_open(self) -> None:
         if self._pid != os.getpid():
@@ -178,20 +170,17 @@ class WsConnection:
         if self._aborted or self._closed or self._error is not None:
             raise StreamClosed("the stream has ended")
 
-    def _flush(self, deadline: Optional[float], frame: bytes) -> None:
-        if self._unsent:
-            frame = bytes(self._unsent) + frame
-            self._unsent.clear()
-        view = memoryview(frame)
+    def _flush(self, frame: bytes) -> None:
         try:
+            if self._unsent:
+                frame = bytes(self._unsent) + frame
+                self._unsent.clear()
+            view = memoryview(frame)
             while True:
                 view = view[self._socket.write(view) :]
                 if not view:
                     return
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError("the peer takes nothing")
-                self._socket.wait_writable(1.0 if left is None else min(left, 1.0))
+                self._socket.wait_writable(1.0)
                 if self._aborted or self._error is not None:
                     raise StreamClosed("the stream has ended")
         except BaseException:
@@ -199,22 +188,34 @@ class WsConnection:
             self._abort()
             raise
 
-    def _try_send(self, opcode: int, payload: bytes) -> None:
-        """Send a control frame without waiting: not for another thread's message, not for room."""
+    def _try_send(self, opcode: int, payload: bytes, patience: float = 0.0) -> None:
+        """Send a control frame, without waiting for another thread's message.
+
+        Args:
+            opcode, payload: of the frame.
+            patience: seconds to wait for room, if there is none; what is left goes out with the next frame.
+        """
         key = new_key()
         frame = frame_header(opcode, len(payload), key) + apply_mask(payload, key)
-        if not self._send_lock.acquire(blocking=False):
-            return  # a message is under way, which tells the peer as much as a ping or pong
+        held: List[bool] = []
         try:
-            if self._closed or self._aborted:
-                return
-            self._unsent += frame
-            sent = self._socket.write(bytes(self._unsent))
-            del self._unsent[:sent]
+            # In one step, as by ``with``: Ctrl-C must not find the lock on its way from there to here.
+            held.extend(filter(None, map(self._send_lock.acquire, (False,))))
+            # A message that is under way tells the peer as much as a ping or pong.
+            if held and not self._closed and not self._aborted:
+                self._unsent += frame
+                self._write_unsent()
+                if self._unsent and patience and self._socket.wait_writable(patience):
+                    self._write_unsent()
         except (OSError, ValueError):
             pass  # the reader meets the same error, and tells it
         finally:
-            self._send_lock.release()
+            if held:
+                self._send_lock.release()
+
+    def _write_unsent(self) -> None:
+        sent = self._socket.write(bytes(self._unsent))
+        del self._unsent[:sent]
 
     def keepalive(self) -> None:
         """Ping the peer without reading or waiting, so that it goes on while this side is held back."""
@@ -234,23 +235,9 @@ class WsConnection:
         if self._closed:
             return
         if self._pid == os.getpid() and not self._aborted and self._error is None:
-            self._try_send(CLOSE, close_payload(code))
-            self._push_out()
+            self._try_send(CLOSE, close_payload(code), _GOODBYE)
         self._abort()
         # A thread that sends notices the abort within moments; only then the descriptor may be reused.
         with self._send_lock:
             self._closed = True
             self._socket.close()
-
-    def _push_out(self) -> None:
-        """Get rid of a close frame for which there was no room."""
-        if not self._unsent or not self._send_lock.acquire(timeout=_GOODBYE):
-            return
-        try:
-            if self._socket.wait_writable(_GOODBYE):
-                sent = self._socket.write(bytes(self._unsent))
-                del self._unsent[:sent]
-        except (OSError, ValueError):
-            pass  # it has ended: there is nobody to say goodbye to
-        finally:
-            self._send_lock.release()

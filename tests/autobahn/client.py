@@ -108,7 +108,7 @@ def _echo(conn, message):
         key = new_key()
         frame = frame_header(TEXT, len(message), key) + apply_mask(bytes(message), key)
         with conn._send_lock:
-            conn._flush(None, frame)
+            conn._flush(frame)
     else:
         conn.send(message)
 

@@ -1,11 +1,14 @@
 """An open WebSocket over real sockets, plain and TLS: messages, pings, silence, and all ways to end."""
 
+import signal
 import struct
+import sys
 import threading
 
 import pytest
 
 from neuro_sync.errors import ConnectionFailed, ProtocolError, StreamClosed
+from neuro_sync.transport import ws_connection
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.retry import Timeout
 from neuro_sync.transport.ws import WsTransport
@@ -235,16 +238,74 @@ class Deaf(Script):
         self.end.wait(10)
 
 
-def test_a_peer_that_takes_nothing_ends_a_write_in_time(run):
-    deaf = Deaf()
-    connection = run(deaf)
+def test_ctrl_c_in_the_middle_of_a_message_ends_the_connection(run):
+    class Pressing(Deaf):
+        def __call__(self, peer):
+            peer.upgrade(peer.request())
+            peer.reader.read(1)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            self.end.wait(10)
+
+    pressing = Pressing()
+    connection = run(pressing)
     # More than the buffers of the system hold.
-    with pytest.raises(TimeoutError, match="takes nothing"):
-        connection.send(b"x" * 50_000_000, timeout=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        connection.send(b"x" * 50_000_000)
     # Half a message is out: nothing that follows could be understood.
     with pytest.raises(StreamClosed):
         connection.send(b"x")
-    deaf.end.set()
+    pressing.end.set()
+
+
+class CtrlC:
+    """Interrupts this thread right behind a call of the connection into C, where Python looks for signals.
+
+    Args:
+        behind: which one, counted from 1.
+    """
+
+    def __init__(self, behind):
+        self._left = behind
+
+    @property
+    def pressed(self):
+        return self._left <= 0
+
+    def __enter__(self):
+        self._before = sys.getprofile()
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *exc_info):
+        sys.setprofile(self._before)
+
+    def _event(self, frame, event, argument):
+        if event == "c_return" and frame.f_code.co_filename == ws_connection.__file__:
+            self._left -= 1
+            if self._left == 0:
+                raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("what", ["send", "keepalive"])
+def test_ctrl_c_anywhere_in_a_write_leaves_no_lock_behind(what):
+    behind = 0
+    with serve(Script()) as server:
+        while True:
+            behind += 1
+            connection = WsTransport(StaticToken("t")).dial(server.url)
+            write = getattr(connection, what)
+            try:
+                with CtrlC(behind) as ctrl_c:
+                    write(b"x") if what == "send" else write()
+            except KeyboardInterrupt:
+                pass
+            closing = threading.Thread(target=connection.close, daemon=True)
+            closing.start()
+            closing.join(10)
+            assert not closing.is_alive(), behind
+            if not ctrl_c.pressed:
+                break
+    assert behind > 2  # else it was never there where something is done
 
 
 def test_an_abort_ends_a_write_that_waits(run):
