@@ -158,7 +158,7 @@ class WsConnection:
                 self._check_open()
                 key = new_key()
                 header = frame_header(BINARY, len(data), key)
-                self._flush(header + apply_mask(data, key))
+                self._flush(header, apply_mask(data, key))
             except (OSError, ValueError) as error:
                 if isinstance(error, NeuroError):
                     raise
@@ -170,19 +170,17 @@ class WsConnection:
         if self._aborted or self._closed or self._error is not None:
             raise StreamClosed("the stream has ended")
 
-    def _flush(self, frame: bytes) -> None:
+    def _flush(self, header: bytes, payload: bytes) -> None:
         try:
             if self._unsent:
-                frame = bytes(self._unsent) + frame
+                header = bytes(self._unsent) + header
                 self._unsent.clear()
-            view = memoryview(frame)
-            while True:
-                view = view[self._socket.write(view) :]
-                if not view:
-                    return
+            rest = _rest(header, payload, self._socket.write_both(header, payload))
+            while rest:
                 self._socket.wait_writable(1.0)
                 if self._aborted or self._error is not None:
                     raise StreamClosed("the stream has ended")
+                rest = rest[self._socket.write(rest) :]
         except BaseException:
             # Half a frame was sent: nothing that follows could be understood.
             self._abort()
@@ -241,3 +239,10 @@ class WsConnection:
         with self._send_lock:
             self._closed = True
             self._socket.close()
+
+
+def _rest(header: bytes, payload: bytes, sent: int) -> memoryview:
+    """What is left of the two when so many bytes have been sent."""
+    if sent < len(header):
+        return memoryview(header + payload)[sent:]
+    return memoryview(payload)[sent - len(header) :]

@@ -106,9 +106,9 @@ class _closing:
 def _echo(conn, message):
     if isinstance(message, _Text):
         key = new_key()
-        frame = frame_header(TEXT, len(message), key) + apply_mask(bytes(message), key)
+        header = frame_header(TEXT, len(message), key)
         with conn._send_lock:
-            conn._flush(frame)
+            conn._flush(header, apply_mask(bytes(message), key))
     else:
         conn.send(message)
 

@@ -1,6 +1,7 @@
 """An open WebSocket over real sockets, plain and TLS: messages, pings, silence, and all ways to end."""
 
 import signal
+import socket
 import struct
 import sys
 import threading
@@ -12,7 +13,9 @@ from neuro_sync.transport import ws_connection
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.retry import Timeout
 from neuro_sync.transport.ws import WsTransport
-from neuro_sync.transport.ws_connection import WsAborted, WsClosed
+from neuro_sync.transport.ws_connection import WsAborted, WsClosed, WsConnection
+from neuro_sync.transport.ws_frames import FrameParser, frame_header
+from neuro_sync.transport.ws_handshake import Opened
 
 from .raw_server import frame, serve
 
@@ -224,6 +227,66 @@ def test_one_thread_reads_while_another_writes(run):
         found += connection.recv_batch()
     writer.join(10)
     assert found == sent
+
+
+class Narrow(socket.socket):
+    """A socket that takes so many bytes at each call, and then all that comes.
+
+    Attributes:
+        room: how many bytes fit into the next calls, in order.
+    """
+
+    room = ()
+
+    def sendmsg(self, pieces, *options):
+        return self._take(b"".join(pieces), super().send)
+
+    def send(self, data, *flags):
+        return self._take(data, super().send)
+
+    def _take(self, data, send):
+        if not self.room:
+            return send(data)
+        fits, *self.room = self.room
+        if not fits:
+            raise BlockingIOError
+        return send(data[:fits])
+
+
+class NarrowAndPlain(Narrow):
+    """The same on a system that sends one piece at a time."""
+
+    sendmsg = property()
+
+
+@pytest.mark.parametrize("kind", [Narrow, NarrowAndPlain])
+@pytest.mark.parametrize("size", [0, 200, 17_000])
+@pytest.mark.parametrize("pinged", [False, True])
+def test_a_message_arrives_whole_wherever_it_is_cut(kind, size, pinged):
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    parser = FrameParser()
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(10)
+    with theirs, kind(fileno=ours.detach()) as sock:
+        connection = WsConnection(Opened(sock, b"", {}, None), "", heartbeat=60.0, silence=60.0)
+        ping = 6 if pinged else 0
+        header = len(frame_header(BINARY, size, b"mask"))
+        ends = {0, ping, ping + header, ping + header + size}
+        cuts = {at for end in ends for at in range(end - 1, end + 2) if 0 <= at <= max(ends)}
+        for first in sorted(cuts):
+            for second in (0, 1, header):
+                if pinged:
+                    sock.room = [0]
+                    connection.keepalive()
+                sock.room = [first, second]
+                connection.send(data)
+                messages = []
+                while not messages:
+                    messages = parser.feed(theirs.recv(2**20))
+                assert messages == [data]
+                assert parser.pings == [b""] * pinged
+                parser.pings.clear()
+        connection.close()
 
 
 class Deaf(Script):

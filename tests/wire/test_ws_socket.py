@@ -114,6 +114,27 @@ def test_a_write_takes_what_fits_and_never_waits(pair):
     assert ours.wait_writable(10)
 
 
+@pytest.mark.parametrize("size", [0, 1, 16 * 1024, 16 * 1024 + 1, 100_000])
+def test_two_pieces_arrive_one_behind_the_other(pair, size):
+    ours, theirs = pair
+    second = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    whole = b"first" + second
+    rest = memoryview(whole)[ours.write_both(b"first", second) :]
+    received = b""
+    while len(received) < len(whole):
+        received += theirs.recv(2**20)
+        rest = rest[ours.write(rest) :]
+    assert received == whole
+
+
+def test_two_pieces_are_not_written_where_nothing_fits(pair):
+    ours, _ = pair
+    data = bytes(2**20)
+    while ours.write(data):
+        pass
+    assert ours.write_both(b"first", data) == 0
+
+
 def test_an_abort_wakes_the_thread_that_reads(pair):
     ours, _ = pair
     ended = []
