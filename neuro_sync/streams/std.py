@@ -44,6 +44,8 @@ class StdStream:
         # All of one write comes before any of another.
         self._write_lock = threading.Lock()
         self._exit: Optional[channels.ExitStatus] = None
+        # When the exit code came, or what has come behind it.
+        self._last_word = 0.0
         self._failure: Optional[BaseException] = None
         self._ended = False
         self._told = False
@@ -84,11 +86,16 @@ class StdStream:
             return None
 
     def _receive(self, left: Optional[float]) -> None:
-        last_word = self._exit is not None and (left is None or left > _GOODBYE)
+        final = False
+        if self._exit is not None:
+            # Counted over all calls: who asks again and again in short has to see the end, too.
+            goodbye = self._last_word + _GOODBYE - time.monotonic()
+            final = left is None or goodbye <= left
+            left = goodbye if final else left
         try:
-            taken = self._reader.take(self._messages_of, _GOODBYE if last_word else left)
+            taken = self._reader.take(self._messages_of, left)
         except TimeoutError:
-            if not last_word:
+            if not final:
                 raise
             self._end(None)
             return
@@ -145,6 +152,8 @@ class StdStream:
                 fileno = channel
             pieces.append(memoryview(frame)[1:])
         _flush(fileno, pieces, messages)
+        if self._exit is not None:
+            self._last_word = time.monotonic()
         return messages
 
     def _take_other(self, frame: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,6 +115,50 @@ def test_a_server_that_does_not_close_behind_the_exit_code_is_not_waited_for(ses
             stream.read_out(timeout=10)
         assert stream.read_out() is None
         assert stream.exit_code == 3
+
+
+def test_who_asks_again_and_again_sees_the_end_of_a_server_that_does_not_close(
+    session, monkeypatch
+):
+    monkeypatch.setattr("neuro_sync.streams.std._GOODBYE", 0.3)
+
+    def handler(peer):
+        peer.send(b"\x01a", OK)
+        assert peer.recv() is None
+
+    with session(handler) as stream:
+        assert stream.read_out(timeout=10).data == b"a"
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                assert stream.read_out(timeout=0.02) is None
+                break
+            except TimeoutError:
+                pass
+        else:
+            pytest.fail("no end in sight")
+        assert stream.exit_code == 0
+
+
+def test_what_comes_behind_the_exit_code_puts_the_end_off(session, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("neuro_sync.streams.std._GOODBYE", 60.0)
+    monkeypatch.setattr("neuro_sync.streams.std.time", SimpleNamespace(monotonic=lambda: now[0]))
+    go_on = threading.Semaphore(0)
+
+    def handler(peer):
+        peer.send(OK)
+        for text in (b"a", b"b", b"c"):
+            peer.send(b"\x01" + text)
+            assert go_on.acquire(timeout=10)
+        peer.close()
+
+    with session(handler) as stream:
+        for text in (b"a", b"b", b"c"):
+            assert stream.read_out().data == text
+            now[0] += 50.0
+            go_on.release()
+        assert stream.read_out() is None
 
 
 @pytest.mark.parametrize("bad", [b"\x03\xee", b"\x03\xe8\xc3"], ids=["1006", "cut reason"])
