@@ -112,6 +112,8 @@ class StdStream:
             StreamClosed: the session has ended or was closed; the data is not sent.
         """
         view = memoryview(data).cast("B")
+        # Before the lock: in the child of a fork it may be that of a thread which is not there.
+        self._check_open()
         with self._write_lock:
             for start in range(0, len(view), _CHUNK):
                 self._send(channels.encode(channels.STDIN, view[start : start + _CHUNK]))
@@ -129,10 +131,13 @@ class StdStream:
         self._reader.close()
 
     def _send(self, frame: bytes) -> None:
+        self._check_open()
+        self._conn.send(frame)
+
+    def _check_open(self) -> None:
         self._reader.check_process()
         if self._exit is not None or self._reader.over:
             raise StreamClosed("the session has ended: nothing can be written")
-        self._conn.send(frame)
 
     def _messages_of(self, frames: Iterable[bytes]) -> Deque[Message]:
         messages: Deque[Message] = deque()

@@ -1,5 +1,7 @@
 """StdStream over real sockets: what it tells of a session is what happened in it."""
 
+import os
+import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -250,8 +252,9 @@ def test_a_resize_tells_rows_and_columns(session):
 def test_nothing_can_be_written_after_the_end(session):
     with session(told(OK)) as stream:
         assert stream.read_out() is None
-        with pytest.raises(StreamClosed):
-            stream.write_in(b"x")
+        for data in (b"x", b""):
+            with pytest.raises(StreamClosed):
+                stream.write_in(data)
         with pytest.raises(BrokenPipeError):
             stream.resize(1, 1)
 
@@ -260,8 +263,9 @@ def test_nothing_can_be_written_after_close(session):
     stream = session(lambda peer: peer.recv())
     stream.close()
     stream.close()
-    with pytest.raises(StreamClosed):
-        stream.write_in(b"x")
+    for data in (b"x", b""):
+        with pytest.raises(StreamClosed):
+            stream.write_in(data)
     assert stream.read_out() is None
 
 
@@ -360,3 +364,36 @@ def test_a_reader_that_is_slow_does_not_hold_the_whole_output(session):
         stdout, _, error = output(stream)
     assert error is None
     assert len(first.data) + len(stdout) == 1600 * 65535
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_is_refused_while_a_thread_of_its_parent_writes(session):
+    writing, end = threading.Event(), threading.Event()
+
+    def handler(peer):
+        peer.recv()
+        writing.set()
+        end.wait(30)
+
+    def write():
+        with pytest.raises(StreamClosed):
+            stream.write_in(bytes(50_000_000))  # more than the buffers of the system hold
+
+    with session(handler) as stream:
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert writing.wait(10)
+        child = os.fork()
+        if child == 0:
+            told = ""
+            signal.alarm(5)
+            try:
+                stream.write_in(b"x")
+            except StreamClosed as error:
+                told = str(error)
+            finally:
+                os._exit(0 if "process" in told else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        end.set()
+    writer.join(10)
