@@ -1,6 +1,7 @@
 """What a job uses, sample by sample."""
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Deque, List, Mapping, Optional
 
 from ..errors import ConnectionFailed, ProtocolError, ResourceNotFound, ServerError
@@ -31,8 +32,8 @@ class TelemetryStream:
     Args:
         dial: makes the connection; called in another thread.
         decode: makes a sample of the JSON object of a frame.
-        poll_job: tells the job, where the server ends the stream: with it, an end while the job
-            goes on is an error.
+        poll_job: tells the job, where the server ends the stream, called in another thread: with
+            it, an end while the job goes on is an error.
     """
 
     def __init__(
@@ -97,33 +98,40 @@ class TelemetryStream:
 
     def _open(self) -> Reader:
         if self._reader is None:
-            self._reader = Reader(self._dial)
+            self._reader = Reader(self._dial, partial(_poll_after, self._poll_job))
             if self._over:  # close() in another thread came in between
                 self._reader.close()
         return self._reader
 
     def _end(self, reader: Reader) -> None:
+        failure = None if reader.closed else self._failure(reader)
+        # Not before it is known: Ctrl-C must not make an end in order of it.
         self._over = True
-        if reader.closed:
-            return
-        error = reader.error
+        if failure is not None:
+            raise failure
+
+    def _failure(self, reader: Reader) -> Optional[BaseException]:
+        """What was wrong with the end of the connection, or None."""
+        error, job = reader.error, reader.afterwards
         if not isinstance(error, WsClosed):
-            raise error
+            return error
         if error.code == _INTERNAL_ERROR:
-            raise ServerError(
+            return ServerError(
                 "the server could not collect the telemetry: {}".format(error.reason or "no reason")
             )
         if error.code not in _ORDERLY:
-            raise ConnectionFailed("the server ended the telemetry{}".format(close_text(error)))
-        job = None if self._poll_job is None else self._poll_job()
+            return ConnectionFailed("the server ended the telemetry{}".format(close_text(error)))
+        if isinstance(job, BaseException):
+            return job
         if job is not None and not job.status.is_finished:
-            raise ConnectionFailed(
+            return ConnectionFailed(
                 "the server ended the telemetry though the job goes on (it is {})".format(
                     job.status.value
                 )
             )
         if not self._sampled:
-            raise ResourceNotFound("the job is not running: there is no telemetry of it")
+            return ResourceNotFound("the job is not running: there is no telemetry of it")
+        return None
 
     def __enter__(self) -> "TelemetryStream":
         if not self._over:
@@ -149,6 +157,12 @@ class TelemetryStream:
         from ..display import telemetry_html
 
         return telemetry_html(list(self._taken))
+
+
+def _poll_after(poll_job: Optional[Callable[[], Any]], error: BaseException, opened: bool) -> Any:
+    """Ask for the job where the server ended the stream as it does when the job has ended."""
+    in_order = isinstance(error, WsClosed) and error.code in _ORDERLY
+    return poll_job() if in_order and poll_job is not None else None
 
 
 def _samples(frames: List[bytes]) -> Deque[bytes]:

@@ -122,3 +122,36 @@ def test_close_in_another_thread_ends_the_iteration():
         reader.join(5)
         assert time.monotonic() - began < 0.5
         assert results == [[]]
+
+
+def test_close_in_another_thread_ends_the_iteration_while_the_job_is_asked_for():
+    asked, answer = threading.Event(), threading.Event()
+
+    def poll_job():
+        asked.set()
+        assert answer.wait(30)
+        return Job(True)
+
+    with serve(told('{"cpu": 1}')) as server:
+        samples = follow(server, poll_job)
+        assert next(samples) == {"cpu": 1}
+        results = []
+        reader = threading.Thread(target=lambda: results.append(list(samples)))
+        reader.start()
+        assert asked.wait(10)
+        samples.close()
+        reader.join(10)
+        ended = list(results)
+        answer.set()
+        assert ended == [[]]
+
+
+def test_what_prevents_that_the_job_is_asked_for_is_raised():
+    def poll_job():
+        raise ServerError("not today")
+
+    with serve(told('{"cpu": 1}')) as server, follow(server, poll_job) as samples:
+        assert next(samples) == {"cpu": 1}
+        with pytest.raises(ServerError, match="not today"):
+            next(samples)
+        assert list(samples) == []
