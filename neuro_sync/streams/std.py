@@ -169,13 +169,15 @@ class StdStream:
         try:
             self._exit = channels.parse_exit(payload)
         except ProtocolError as error:
+            error.method, error.url = self._conn.facts["method"], self._conn.facts["url"]
             self._failure = error
 
     def _end(self, error: Optional[BaseException]) -> None:
         self._ended = True
         if error is None or isinstance(error, WsClosed):
             error = ConnectionFailed(
-                "the session was ended without an exit code{}".format(close_text(error))
+                "the session was ended without an exit code{}".format(close_text(error)),
+                **self._conn.facts,
             )
         # However the connection ended: what is known of the command stays known.
         known = self._exit is not None or self._failure is not None

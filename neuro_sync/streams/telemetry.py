@@ -112,25 +112,23 @@ class TelemetryStream:
 
     def _failure(self, reader: Reader) -> Optional[BaseException]:
         """What was wrong with the end of the connection, or None."""
-        error, job = reader.error, reader.afterwards
-        if not isinstance(error, WsClosed):
+        error, job, conn = reader.error, reader.afterwards, reader.connection
+        if conn is None or not isinstance(error, WsClosed):
             return error
         if error.code == _INTERNAL_ERROR:
-            return ServerError(
-                "the server could not collect the telemetry: {}".format(error.reason or "no reason")
-            )
+            text = "the server could not collect the telemetry: " + (error.reason or "no reason")
+            return ServerError(text, **conn.facts)
         if error.code not in _ORDERLY:
-            return ConnectionFailed("the server ended the telemetry{}".format(close_text(error)))
+            text = "the server ended the telemetry" + close_text(error)
+            return ConnectionFailed(text, **conn.facts)
         if isinstance(job, BaseException):
             return job
         if job is not None and not job.status.is_finished:
-            return ConnectionFailed(
-                "the server ended the telemetry though the job goes on (it is {})".format(
-                    job.status.value
-                )
-            )
+            text = "the server ended the telemetry though the job goes on (it is {})"
+            return ConnectionFailed(text.format(job.status.value), **conn.facts)
         if not self._sampled:
-            return ResourceNotFound("the job is not running: there is no telemetry of it")
+            text = "the job is not running: there is no telemetry of it"
+            return ResourceNotFound(text, **conn.facts)
         return None
 
     def __enter__(self) -> "TelemetryStream":

@@ -131,7 +131,8 @@ class Tunnel:
             if error.code in _ORDERLY:
                 self._finish()
             else:
-                self._fail(ConnectionFailed("the server broke the tunnel off" + close_text(error)))
+                text = "the server broke the tunnel off" + close_text(error)
+                self._fail(ConnectionFailed(text, **conn.facts))
         except WsAborted:
             self._reset()  # stopped, or the local program has gone
         except OSError as error:

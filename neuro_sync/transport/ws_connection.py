@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from ..errors import ConnectionFailed, NeuroError, StreamClosed
 from ..wire.paths import redact
@@ -45,13 +45,14 @@ class WsConnection:
     Attributes:
         response_headers: of the handshake, names in lower case.
         subprotocol: the one that the server selected, or None.
+        facts: what errors of it tell: method and URL of the handshake.
     """
 
     def __init__(self, opened: Opened, url: str, *, heartbeat: float, silence: float) -> None:
         self.response_headers = opened.headers
         self.subprotocol = opened.subprotocol
         self._socket = share(opened.sock, opened.received)
-        self._url = url
+        self.facts: Dict[str, Any] = {"method": "GET", "url": redact(url)}
         self._heartbeat = heartbeat
         self._silence = silence
         self._parser = FrameParser()
@@ -132,7 +133,7 @@ class WsConnection:
         """Answer what the peer ended it with, be it in order or not."""
         error = self._parser.error
         if error is not None:
-            error.method, error.url = "GET", redact(self._url)
+            error.method, error.url = self.facts["method"], self.facts["url"]
             self._try_send(CLOSE, close_payload(error.close_code))
             return error
         frame = self._parser.closed
@@ -141,9 +142,7 @@ class WsConnection:
         return WsClosed(frame.code, frame.reason)
 
     def _lost(self, why: str) -> ConnectionFailed:
-        return ConnectionFailed(
-            "the connection was lost: " + why, method="GET", url=redact(self._url)
-        )
+        return ConnectionFailed("the connection was lost: " + why, **self.facts)
 
     def send(self, data: bytes) -> None:
         """Send a binary message, from any thread; it waits while the peer takes nothing.

@@ -155,6 +155,8 @@ def test_a_tunnel_that_breaks_is_a_reset_and_never_a_clean_end(end):
                     read_all(local)
         until(lambda: forward.connections == 0)
         assert isinstance(forward.last_error, ConnectionFailed)
+        assert forward.last_error.method == "GET"
+        assert forward.last_error.url.endswith("/port_forward/80")
 
 
 def test_a_refused_connection_is_a_reset_with_a_recorded_reason():

@@ -36,7 +36,7 @@ def session():
         server = serve(handler)
         url = server.__enter__().url
         servers.append(server)
-        return StdStream(dial(url + "/exec", repeatable=False))
+        return StdStream(dial(url + "/exec", params=[("cmd", "true")], repeatable=False))
 
     yield session
     for server in servers:
@@ -99,6 +99,8 @@ def test_an_end_without_an_exit_code_is_no_success(session, close):
         stdout, _, error = output(stream)
         assert stdout == b"half"
         assert isinstance(error, ConnectionFailed)
+        assert error.method == "GET"
+        assert error.url.endswith("/jobs/job-1/exec")
         with pytest.raises(ConnectionFailed):
             stream.read_out()
         assert stream.exit_code is None
@@ -197,6 +199,8 @@ def test_a_malformed_exit_frame_is_no_success(session, payload):
         stdout, _, error = output(stream)
     assert stdout == b"ab"
     assert isinstance(error, ProtocolError)
+    assert error.method == "GET"
+    assert error.url.endswith("/jobs/job-1/exec")
 
 
 def test_unknown_channels_and_empty_frames_are_passed_over(session):

@@ -41,7 +41,14 @@ def told(*texts, code=1000, reason=""):
 
 
 def follow(server, poll_job=None):
-    return TelemetryStream(lambda: dial(server.url + "/top"), dict, poll_job)
+    def connect():
+        return dial(server.url + "/top", params=[("of", "it")])
+
+    return TelemetryStream(connect, dict, poll_job)
+
+
+def is_of(error, server):
+    return (error.method, error.url) == ("GET", server.url + "/top")
 
 
 def test_samples_arrive_until_the_job_ends():
@@ -65,30 +72,34 @@ def test_an_end_without_a_sample_is_an_error():
         with pytest.raises(ValueError, match="not running") as caught:
             next(samples)
         assert isinstance(caught.value, ResourceNotFound)
+        assert is_of(caught.value, server)
 
 
 def test_what_the_collector_says_is_told():
     with serve(told('{"cpu": 1}', code=1011, reason="node is gone")) as server:
         with follow(server) as samples:
             assert next(samples) == {"cpu": 1}
-            with pytest.raises(ServerError, match="node is gone"):
+            with pytest.raises(ServerError, match="node is gone") as caught:
                 next(samples)
+            assert is_of(caught.value, server)
 
 
 @pytest.mark.parametrize("code", [None, 1001, 1012])
 def test_a_lost_connection_is_no_end(code):
     with serve(told('{"cpu": 1}', code=code)) as server, follow(server) as samples:
         assert next(samples) == {"cpu": 1}
-        with pytest.raises(ConnectionFailed):
+        with pytest.raises(ConnectionFailed) as caught:
             next(samples)
+        assert is_of(caught.value, server)
 
 
 def test_an_end_while_the_job_goes_on_is_an_error_where_the_job_can_be_asked():
     with serve(told('{"cpu": 1}')) as server:
         with follow(server, lambda: Job(False)) as samples:
             assert next(samples) == {"cpu": 1}
-            with pytest.raises(ConnectionFailed, match="running"):
+            with pytest.raises(ConnectionFailed, match="running") as caught:
                 next(samples)
+            assert is_of(caught.value, server)
         with follow(server, lambda: Job(True)) as samples:
             assert list(samples) == [{"cpu": 1}]
 
