@@ -84,7 +84,8 @@ class Tunnel:
     def join(self, timeout: float) -> None:
         """Wait for the threads."""
         deadline = time.monotonic() + timeout
-        for thread in list(self._threads):
+        # The second is there by the time that the first, which starts it, has ended.
+        for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -94,8 +95,8 @@ class Tunnel:
 
     def _start(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name="neuro_sync-forward", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _run(self) -> None:
         try:
@@ -113,8 +114,12 @@ class Tunnel:
             conn.close()
             self._close()
             return
-        self._send_first(conn)
-        self._start(self._send_up)
+        try:
+            self._send_first(conn)
+            self._start(self._send_up)
+        except Exception as error:  # as where there are no more threads
+            self._fail(error)
+            self._leave()
         try:
             self._bring_down(conn)
         finally:

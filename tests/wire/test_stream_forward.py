@@ -251,6 +251,22 @@ def test_a_program_that_does_not_read_slows_the_job_down():
         assert sum(sent) < 32 * MIB
 
 
+def test_a_tunnel_without_its_second_thread_is_a_reset(monkeypatch):
+    start = threading.Thread.start
+
+    def start_unless_it_sends_up(thread):
+        if getattr(thread._target, "__name__", "") == "_send_up":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_unless_it_sends_up)
+    with forwarded(echo) as forward:
+        with connect(forward) as local, pytest.raises(ConnectionResetError):
+            read_all(local)
+        until(lambda: forward.connections == 0)
+        assert "new thread" in str(forward.last_error)
+
+
 def test_close_ends_everything_at_once():
     def handler(peer):
         while True:
