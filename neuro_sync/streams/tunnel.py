@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 _CHUNK = 256 * 1024
 # As much as fits into any new connection.
 _FIRST = 8 * 1024
+# 0: this system can't receive without waiting on a socket that waits.
 _NOT_WAITING = getattr(socket, "MSG_DONTWAIT", 0)
 _ORDERLY = (1000, 1005)
 # How often a send that is held back looks around, in seconds.
@@ -115,7 +116,8 @@ class Tunnel:
             self._close()
             return
         try:
-            self._send_first(conn)
+            if _NOT_WAITING:
+                self._send_first(conn)
             self._start(self._send_up)
         except Exception as error:  # as where there are no more threads
             self._fail(error)

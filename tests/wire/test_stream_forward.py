@@ -73,6 +73,23 @@ def test_bytes_go_both_ways(host):
         assert forward.last_error is None
 
 
+@pytest.mark.parametrize("can_look", [True, False])
+def test_a_job_that_speaks_first_is_heard(can_look, monkeypatch):
+    if not can_look:  # as on Windows
+        monkeypatch.setattr("neuro_sync.streams.tunnel._NOT_WAITING", 0)
+
+    def handler(peer):
+        peer.send(b"banner")
+        peer.send(peer.recv())
+        peer.close()
+
+    with forwarded(handler) as forward, connect(forward) as local:
+        assert local.recv(100) == b"banner"
+        local.sendall(b"hello")
+        assert read_all(local) == b"hello"
+    assert forward.last_error is None
+
+
 def test_it_listens_on_a_port_of_the_systems_choice_and_nowhere_else():
     with forwarded(echo) as forward:
         assert forward.local_port > 0
