@@ -72,7 +72,6 @@ class Tunnel:
 
     def stop(self) -> None:
         """End it: returns at once. The local connection is reset."""
-        self._stopped.set()
         self._reset()
         self._making.call_off()
         conn = self._conn
@@ -237,11 +236,12 @@ class Tunnel:
 
     def _reset(self) -> None:
         """Let the end of the local connection be a reset."""
-        self._stopped.set()
         try:
             self._local.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         except OSError as error:
             _log.debug("the local connection ended first: %s", error)
+        # Only then: whoever sees it may close the connection at once.
+        self._stopped.set()
         self._wake()
 
     def _wake(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from neuro_sync.errors import ConnectionFailed, ResourceNotFound
 from neuro_sync.streams.forward import PortForward
+from neuro_sync.streams.tunnel import Tunnel, prepare
 
 from .stream_server import Refusal, dial, serve
 
@@ -282,6 +283,35 @@ def test_a_tunnel_without_its_second_thread_is_a_reset(monkeypatch):
             read_all(local)
         until(lambda: forward.connections == 0)
         assert "new thread" in str(forward.last_error)
+
+
+def test_a_tunnel_that_is_stopped_is_never_a_clean_end():
+    """However long it takes until the end is a reset: neither thread closes the connection before."""
+    ended = threading.Event()
+
+    class Slow(socket.socket):
+        def setsockopt(self, level, option, value):
+            if option == socket.SO_LINGER:
+                ended.wait(0.5)
+            super().setsockopt(level, option, value)
+
+    def handler(peer):
+        while True:
+            peer.send(b"x" * 65536)
+
+    with serve(handler) as server, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        with socket.create_connection(listener.getsockname(), timeout=30) as program:
+            accepted = Slow(fileno=listener.accept()[0].detach())
+            tunnel = Tunnel(prepare(accepted), lambda: dial(server.url), lambda *end: ended.set())
+            tunnel.start()
+            program.shutdown(socket.SHUT_WR)
+            assert program.recv(1) == b"x"
+            tunnel.stop()
+            with pytest.raises(ConnectionResetError):
+                read_all(program)
+            tunnel.join(10)
 
 
 def test_close_ends_everything_at_once():
