@@ -24,11 +24,10 @@ from urllib.parse import urlencode
 from .._version import __version__
 from ..errors import ConnectionFailed, NeuroError, ProtocolError
 from ..wire.json_text import load_json
-from ..wire.paths import header_value, redact
-from ..wire.responses import error_from_response, parse_retry_after
+from ..wire.paths import header_value, hide, redact
 from .auth import TokenSource
 from .environment import proxy_for
-from .failures import failed_attempt
+from .failures import failed_attempt, refused_attempt, secrets_of, without
 from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout
 from .sessions import Sessions
 
@@ -44,7 +43,6 @@ T = TypeVar("T")
 Query = Iterable[Tuple[str, str]]
 _logger = logging.getLogger("neuro_sync")
 _SAFE = frozenset({"GET", "HEAD", "DELETE"})
-_TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _CHUNK = 64 * 1024
 
 
@@ -109,7 +107,9 @@ class HttpStream:
         except Exception as error:
             if self._closed:
                 return
-            failed = failed_attempt(error, self._request.method, self._request.url).error
+            failed = failed_attempt(
+                error, self._request.method, self._request.url, answered=True
+            ).error
             if isinstance(failed, NeuroError):
                 self.mark(failed)
             raise failed from error
@@ -323,15 +323,22 @@ class HttpTransport:
                 )
             if status < 300:
                 return read(response, number, deadline)
-            self._refuse(request, response, deadline)
+            self._refuse(request, response, deadline, token)
         except AttemptFailed:
             raise
         except Exception as error:
-            failed = failed_attempt(error, request.method, request.url)
+            secrets = secrets_of(token, request.headers, request.body)
+            failed = failed_attempt(
+                error,
+                request.method,
+                request.url,
+                answered=response is not None,
+                secrets=secrets,
+            )
             _logger.debug(
                 "%s %s: %s, try %d", request.method, redact(request.url), failed.error, number
             )
-            raise failed from error
+            raise failed from without(secrets, error)
         except BaseException:
             # Ctrl-C in the middle: half an answer must not be met by the next request.
             if response is not None:
@@ -371,40 +378,29 @@ class HttpTransport:
         )
         return response
 
-    def _refuse(self, request: _Request, response: "requests.Response", deadline: float) -> None:
+    def _refuse(
+        self, request: _Request, response: "requests.Response", deadline: float, token: str
+    ) -> None:
         status = response.status_code
-        url = redact(request.url)
+        secrets = secrets_of(token, request.headers, request.body)
         if status < 400:
             # The token belongs to the host that the user named, and to no other one.
             response.close()
             raise AttemptFailed(
                 ProtocolError(
                     "unexpected redirect to {!r}".format(
-                        redact(response.headers.get("Location", ""))[:200]
+                        hide(redact(response.headers.get("Location", "")), secrets)[:200]
                     ),
                     status=status,
                     method=request.method,
-                    url=url,
+                    url=redact(request.url),
                 ),
                 sent=True,
                 answered=True,
                 transient=False,
             )
         body = self._read(response, deadline)
-        error = error_from_response(
-            status, body, headers=response.headers, method=request.method, url=url
-        )
-        wait = parse_retry_after(
-            response.headers.get("Retry-After"), date=response.headers.get("Date")
-        )
-        raise AttemptFailed(
-            error,
-            sent=True,
-            answered=True,
-            transient=status in _TRANSIENT,
-            retry_after=wait if status in (429, 503) else None,
-            invited=status == 429 or (status == 503 and wait is not None),
-        )
+        raise refused_attempt(status, body, response.headers, request.method, request.url, secrets)
 
     def _read(self, response: "requests.Response", deadline: float) -> bytes:
         """The whole body, within the deadline: bytes that drip would keep each time-out from passing."""

@@ -1,15 +1,20 @@
 """What comes from outside and goes into a URL or a header."""
 
 import re
-from urllib.parse import quote, urlsplit, urlunsplit
+from typing import Iterable
+from urllib.parse import quote
 
-__all__ = ["header_value", "path_segment", "redact"]
+__all__ = ["header_value", "hide", "path_segment", "redact"]
 
 _REFUSED = re.compile("[\r\n\0]")
 # What quoting leaves as it is, in a name that is no dots.
 _PLAIN = re.compile("[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,254}")
 # Longer than any id or name, shorter than what a server or a proxy cuts.
 _LONGEST = 4096
+_USER_INFO = re.compile(r"\A((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?[^/]*@")
+_QUERY = re.compile("[?#].*", re.DOTALL)
+# What is shorter may be part of any word.
+_SHORTEST_SECRET = 8
 
 
 def path_segment(text: str, what: str = "job id") -> str:
@@ -51,9 +56,16 @@ def header_value(text: str, what: str = "header value") -> str:
 
 
 def redact(url: str) -> str:
-    """A URL without what may be secret: user info, query, fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """A URL without what may be secret: user info, query, fragment. Takes what is no URL, too."""
+    return _USER_INFO.sub(r"\1", _QUERY.sub("", url))
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """What somebody else has said, without the secrets that he was told."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return text
 
 
 def _refuse_breaks(text: str, what: str) -> None:

@@ -5,7 +5,7 @@ import errno as errno_names
 import json
 import re
 from datetime import timezone
-from typing import Any, Dict, Mapping, Optional, Type
+from typing import Any, Dict, Iterable, Mapping, Optional, Type
 
 from ..errors import (
     AuthenticationError,
@@ -22,7 +22,7 @@ from ..errors import (
     ServerError,
     ServerNotAvailable,
 )
-from .paths import redact
+from .paths import hide, redact
 
 __all__ = ["error_from_response", "parse_retry_after"]
 
@@ -52,6 +52,7 @@ def error_from_response(
     url: Optional[str] = None,
     attempts: Optional[int] = None,
     x_error: Optional[str] = None,
+    secrets: Iterable[str] = (),
 ) -> Exception:
     """The error that an answer stands for, in the server's own words.
 
@@ -61,13 +62,14 @@ def error_from_response(
         headers: of the answer, looked up as they are spelt here.
         method, url, attempts: of the request.
         x_error: the X-Error header of a refused WebSocket handshake; stands in for the body.
+        secrets: of the request; a server that says them again does not get them into the error.
 
     Returns:
         A NeuroError; or, as other services of the platform have it, an OSError for a 400 that
         comes with an errno.
     """
     headers = headers or {}
-    text = x_error if x_error else body.decode("utf-8", "replace")
+    text = hide(x_error if x_error else body.decode("utf-8", "replace"), secrets)
     payload = _payload(text)
     message = _message(payload, text, status)
     facts: Dict[str, Any] = {

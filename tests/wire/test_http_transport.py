@@ -2,9 +2,11 @@
 
 import gc
 import gzip
+import pickle
 import socket
 import threading
 import time
+import traceback
 from contextlib import ExitStack
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from neuro_sync.errors import (
     ConnectionFailed,
     IllegalArgumentError,
+    NeuroError,
     OutcomeUnknown,
     ProtocolError,
     ResourceNotFound,
@@ -68,6 +71,11 @@ def cut_in_chunks(peer):
 def unavailable(peer):
     peer.request()
     peer.answer(503, headers=["Connection: close"])
+
+
+def negative_chunk(peer):
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n")
 
 
 def nonsense(peer):
@@ -235,6 +243,63 @@ def test_when_each_try_breaks_that_is_said(connect, broken):
         assert server.connections == caught.value.attempts == 3
 
 
+def test_an_answer_that_a_library_fails_to_read_is_not_taken_for_a_request_that_was_not_sent(
+    connect,
+):
+    with serve(negative_chunk) as server:
+        with pytest.raises(OutcomeUnknown) as caught:
+            connect().request("POST", server.url + "/x", json={})
+        assert (caught.value.method, caught.value.url) == ("POST", server.url + "/x")
+        with pytest.raises((ProtocolError, ConnectionFailed)):
+            connect().request("GET", server.url)
+        with connect().stream("GET", server.url) as stream:
+            with pytest.raises((ProtocolError, ConnectionFailed)):
+                list(stream)
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://h]/?x", "", "//"])
+def test_a_redirect_to_nowhere_is_an_answer_all_the_same(connect, location):
+    with serve(answering(302, b"", ["Location: " + location])) as server:
+        with pytest.raises(ProtocolError, match="unexpected redirect") as caught:
+            connect().request("POST", server.url)
+        assert (caught.value.status, server.connections) == (302, 1)
+
+
+def _shown(error):
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return "".join([*lines, repr(error), repr(vars(error)), pickle.dumps(error).decode("latin-1")])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'400 No\r\nContent-Length: 24\r\n\r\n{"error": "secret-token"}',
+        b"500 secret-token\r\nContent-Length: 12\r\n\r\nsecret-token",
+        b"302 No\r\nLocation: http://h/secret-token?secret-token\r\nContent-Length: 0\r\n\r\n",
+        b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret-token\r\n",
+        b"secret-token\r\n\r\n",
+    ],
+)
+def test_a_server_that_says_the_token_again_does_not_get_it_into_an_error(connect, answer):
+    def handler(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 " + answer)
+
+    with serve(handler) as server:
+        for method in ("GET", "POST"):
+            with pytest.raises(NeuroError) as caught:
+                connect().request(method, server.url)
+            assert TOKEN not in _shown(caught.value)
+
+
+def test_a_login_service_that_says_a_refresh_token_again_does_not_get_it_into_an_error(connect):
+    with serve(answering(400, b'{"error": "refresh+token of client-id is no good"}')) as server:
+        form = {"client_id": "client-id", "refresh_token": "refresh+token"}
+        with pytest.raises(IllegalArgumentError, match=r"\*\*\* of client-id is no") as caught:
+            connect().request("POST", server.url, form=form, authorize=False)
+        assert "refresh+token" not in _shown(caught.value)
+
+
 def test_where_nobody_listens_nothing_was_sent(connect):
     url = "http://127.0.0.1:{}/x".format(closed_port())
     for method in ("GET", "POST"):
@@ -243,6 +308,15 @@ def test_where_nobody_listens_nothing_was_sent(connect):
         ) as caught:
             connect().request(method, url)
         assert caught.value.attempts == 3
+        assert "object at" not in str(caught.value)
+
+
+def test_what_a_caller_is_busy_with_is_not_the_reason(connect):
+    try:
+        raise PermissionError(13, "Permission denied")
+    except PermissionError:
+        with pytest.raises(ConnectionFailed, match="refused"):
+            connect().request("GET", "http://127.0.0.1:{}/x".format(closed_port()))
 
 
 def test_a_silent_server_is_given_up(connect):
@@ -379,6 +453,15 @@ def test_a_change_of_the_environment_is_noticed(connect, monkeypatch):
         assert transport.request("GET", server.url).json() == [2]
         monkeypatch.setenv("http_proxy", proxy.url)
         assert transport.request("GET", server.url).json() == [1]
+
+
+@pytest.mark.parametrize("proxy", ["http://", "http://user:hunter2@h:x", "ftp://user:hunter2@h"])
+def test_a_proxy_that_is_none_is_not_taken_for_the_server(connect, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(ConnectionFailed, match=r"the proxy for api\.example can't be") as caught:
+        connect().request("POST", "http://api.example/x")
+    assert caught.value.attempts == 1
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(407, 1), (503, 3)])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from neuro_sync.wire.paths import header_value, path_segment, redact
+from neuro_sync.wire.paths import header_value, hide, path_segment, redact
 
 
 @given(st.text())
@@ -69,6 +69,11 @@ def test_a_header_is_passed_or_refused_without_being_shown(text):
         ("https://host/a", "https://host/a"),
         ("wss://secret@host", "wss://host"),
         ("https://a@b@host/x", "https://host/x"),
+        ("https://host/a@b/c?d", "https://host/a@b/c"),
+        ("user:secret@host:3128", "host:3128"),
+        ("//secret@host/x", "//host/x"),
+        ("http://secret@[/x?secret", "http://[/x"),
+        ("http://h]/\n?secret\nsecret", "http://h]/\n"),
         ("", ""),
     ],
 )
@@ -81,3 +86,15 @@ def test_a_secret_is_never_shown(secret, scheme):
     assume(secret not in "https://host:8080/path")
     url = "{0}://{1}:{1}@host:8080/path?x={1}&y={1}#{1}".format(scheme, secret)
     assert secret not in redact(url)
+
+
+@given(st.text())
+def test_any_text_is_shown_without_what_may_be_secret(text):
+    assert not set(redact(text)) & set("?#")
+
+
+def test_secrets_are_hidden_in_what_others_say():
+    assert hide("a token-1, b token-2, c", ["token-1x", "token-2x"]) == "a token-1, b token-2, c"
+    assert hide("a token-1x, b token-2x", ["token-1x", "token-2x"]) == "a ***, b ***"
+    # Not what may be part of any word.
+    assert hide("the token", ["t", ""]) == "the token"
