@@ -16,7 +16,7 @@ _proxies: Dict[Tuple[Any, ...], Optional[str]] = {}
 
 
 def proxy_for(url: str) -> Optional[str]:
-    """The proxy for a URL as requests chooses it, or None."""
+    """The proxy for a URL as requests chooses it, always with a scheme; or None."""
     parts = urlsplit(url)
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
     netloc = parts.netloc.rpartition("@")[2]
@@ -30,6 +30,9 @@ def proxy_for(url: str) -> Optional[str]:
 
     plain = "{}://{}/".format(scheme, netloc)
     proxy = select_proxy(plain, get_environ_proxies(plain))
+    if proxy and "://" not in proxy:
+        # What curl takes, and requests too.
+        proxy = "http://" + proxy.lstrip("/")
     if len(_proxies) >= 64:
         _proxies.clear()
     _proxies[key] = proxy

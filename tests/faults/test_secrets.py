@@ -1,5 +1,6 @@
 """Tokens stay out of logs, exceptions, reprs and whatever else somebody other than the user reads."""
 
+import json
 import logging
 import os
 import pickle
@@ -126,6 +127,21 @@ def fail_in_every_way(client, faults, witness, job_id):
     witness.fails(lambda: jobs.monitor(job_id, after="nonsense"))
 
 
+def fail_with_the_token_said_again(client, faults, witness, job_id):
+    """Returns the token."""
+    token = client.config.token_source.token()
+    body = json.dumps({"error": "can't read Authorization: Bearer " + token})
+    for endpoint, call in (
+        ("status", lambda: client.jobs.status(job_id)),
+        ("log_ws", lambda: client.jobs.monitor(job_id).__enter__()),
+        ("exec", lambda: client.jobs.exec_run(job_id, "true")),
+    ):
+        faults.answer(400, endpoint=endpoint, body=body)
+        witness.fails(call)
+        faults.clear()
+    return token
+
+
 def fail_without_a_server(token, witness, monkeypatch):
     """Nobody listens, an odd server, a proxy that refuses: with a token all the same."""
     with socket.socket() as unused:
@@ -183,11 +199,12 @@ def test_no_token_is_seen_anywhere(
         witness.shows(login, flaky_platform, flaky_platform.faults)
         use_everything(client, witness, sleeper.id)
         fail_in_every_way(client, faults, witness, sleeper.id)
+        said_again = fail_with_the_token_said_again(client, faults, witness, sleeper.id)
         faults.expire_token()  # the next call refreshes it
         client.jobs.status(sleeper.id)
     secrets += stored_secrets(tmp_path / "login")
     assert len(set(secrets)) == 4
-    secrets.append(flaky_platform.token)
+    secrets += [flaky_platform.token, said_again]
     fail_without_a_server(flaky_platform.token, witness, monkeypatch)
     witness.texts += files_of_others(tmp_path, flaky_platform.data_dir)
     # That of the platform's own process, which is told to a log file.

@@ -1,8 +1,11 @@
 """Opening WebSockets over real sockets: what is asked, what is refused, what stands in the way."""
 
-import gc
+import base64
 import json
+import pickle
 import threading
+import time
+import traceback
 
 import pytest
 
@@ -14,6 +17,7 @@ from neuro_sync.errors import (
     ConnectionFailed,
     IllegalArgumentError,
     JobNotFound,
+    NeuroError,
     OutcomeUnknown,
     ProtocolError,
     RateLimited,
@@ -21,13 +25,14 @@ from neuro_sync.errors import (
     ServerError,
     ServerNotAvailable,
 )
-from neuro_sync.transport import ws_handshake
+from neuro_sync.transport import ws_answer
 from neuro_sync.transport.auth import CallableToken, StaticToken
+from neuro_sync.transport.calloff import Making
 from neuro_sync.transport.http import USER_AGENT
 from neuro_sync.transport.retry import Retrier, RetryPolicy, Timeout
 from neuro_sync.transport.ws import WsTransport
 
-from .raw_server import answering, closed_port, serve
+from .raw_server import Peer, answering, closed_port, serve
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -168,11 +173,7 @@ def test_a_refusal_is_told_in_the_words_of_the_server(dial, status, text, cls, w
     error = caught.value
     assert type(error) is cls
     assert words in error.args[0]
-    assert (error.status, error.method, error.url) == (
-        status,
-        "GET",
-        server.url.replace("http", "ws") + "/x",
-    )
+    assert (error.status, error.method, error.url) == (status, "GET", server.url + "/x")
 
 
 def test_a_refusal_whose_body_does_not_come_is_told_by_its_status(dial):
@@ -187,6 +188,68 @@ def test_a_refusal_whose_body_does_not_come_is_told_by_its_status(dial):
         with pytest.raises(ResourceNotFound, match="half of"):
             dial(server.url, timeout=Timeout(0.5, 0.5), attempts=1)
         done.set()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"Transfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n0\r\n\r\n", b"Content-Length: 4\r\n\r\ngone"],
+)
+def test_a_refusal_is_told_when_its_last_byte_is_there(dial, body):
+    def kept_open(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 404 No\r\n" + body)
+        peer.sock.recv(1)
+
+    began = time.monotonic()
+    with serve(kept_open) as server:
+        with pytest.raises(ResourceNotFound, match="gone"):
+            dial(server.url, timeout=Timeout(5.0, 30.0))
+    assert time.monotonic() - began < ws_answer._WORDS
+
+
+@pytest.mark.parametrize(
+    "begun", [b"\r\ngone", b"Transfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n", b"X-Error: gone\r\n"]
+)
+def test_a_refusal_does_not_wait_long_for_its_words(dial, monkeypatch, begun):
+    monkeypatch.setattr(ws_answer, "_WORDS", 0.1)
+
+    def endless(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 404 No\r\n" + begun)
+        peer.sock.recv(1)
+
+    began = time.monotonic()
+    with serve(endless) as server:
+        with pytest.raises(ResourceNotFound, match="gone"):
+            dial(server.url, timeout=Timeout(5.0, 30.0))
+    assert time.monotonic() - began < 10
+
+
+SAID_AGAIN = json.dumps({"error": "can't read Authorization: Bearer " + TOKEN})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "400 No\r\nX-Error: {0}\r\n\r\n",
+        "400 No\r\nContent-Length: {1}\r\n\r\n{0}",
+        "400 No\r\nTransfer-Encoding: chunked\r\n\r\n{1:x}\r\n{0}\r\n0\r\n\r\n",
+        "503 {0}\r\n\r\n{0}",
+        "302 {0}\r\nLocation: http://h/?{0}\r\n\r\n",
+        "+302 {0}\r\n\r\n{0}",
+        "{0}\r\n{0}\r\n\r\n",
+        "101 {0}\r\nX: {0}\r\n{0}\r\n\r\n",
+    ],
+)
+def test_a_server_that_says_the_token_again_does_not_get_it_into_an_error(dial, answer):
+    data = "HTTP/1.1 " + answer.format(SAID_AGAIN, len(SAID_AGAIN))
+    with serve(raw(data.encode())) as server:
+        with pytest.raises(NeuroError) as caught:
+            dial(server.url, attempts=1)
+    error = caught.value
+    shown = traceback.format_exception(type(error), error, error.__traceback__)
+    shown += [repr(error), repr(vars(error)), pickle.dumps(error).decode("latin-1")]
+    assert TOKEN not in "".join(shown)
 
 
 @pytest.mark.parametrize(
@@ -269,11 +332,11 @@ def test_a_server_that_speaks_something_else_breaks_the_protocol(dial, answer):
     with serve(raw(answer)) as server:
         with pytest.raises((ProtocolError, ConnectionFailed)) as caught:
             dial(server.url, attempts=1)
-    assert caught.value.url == server.url.replace("http", "ws") + "/"
+    assert caught.value.url == server.url
 
 
 def test_an_answer_without_an_end_is_given_up(dial, monkeypatch):
-    monkeypatch.setattr(ws_handshake, "_LONGEST_ANSWER", 10_000)
+    monkeypatch.setattr(ws_answer, "_LONGEST_ANSWER", 10_000)
 
     def endless(peer):
         peer.request()
@@ -330,6 +393,7 @@ def test_where_nobody_listens_nothing_was_sent(dial):
     with pytest.raises(ConnectionFailed, match=r"no connection to .*refused") as caught:
         dial("http://127.0.0.1:{}/exec".format(closed_port()), repeatable=False)
     assert caught.value.attempts == 3
+    assert "object at" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -364,9 +428,161 @@ def test_a_proxy_of_the_environment_is_used(dial, monkeypatch):
         assert dial("http://api.example/x").recv_batch() == [b"hello"]
         connect, request = proxy.requests
     assert (connect.method, connect.target) == ("CONNECT", "api.example:80")
+    assert connect.headers["host"] == "api.example:80"
     assert connect.headers["proxy-authorization"] == "Basic dXNlcjpodW50ZXIy"
     assert request.target == "/x"
     assert "proxy-authorization" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("form", "login"),
+    [
+        ("127.0.0.1:{}", None),
+        ("//127.0.0.1:{}", None),
+        ("http://user:p%40ss%3A@127.0.0.1:{}", "user:p@ss:"),
+        ("us%65r:@127.0.0.1:{}/", "user:"),
+        ("http://user@127.0.0.1:{}", None),
+    ],
+)
+def test_a_proxy_is_understood_as_it_is_for_calls(dial, monkeypatch, form, login):
+    with serve(tunnelling()) as proxy:
+        monkeypatch.setenv("http_proxy", form.format(proxy.port))
+        assert dial("http://api.example:8080/x").recv_batch() == [b"hello"]
+        connect = proxy.requests[0]
+    assert connect.target == "api.example:8080"
+    told = connect.headers.get("proxy-authorization")
+    if login is None:
+        assert told is None
+    else:
+        assert base64.b64decode(told.split()[1]).decode() == login
+
+
+def test_an_ipv6_address_is_reached_through_a_proxy(dial, monkeypatch):
+    with serve(tunnelling()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert dial("http://[fd00::1]:8080/x").recv_batch() == [b"hello"]
+        assert proxy.requests[0].target == "[fd00::1]:8080"
+        assert proxy.requests[0].headers["host"] == "[fd00::1]:8080"
+
+
+@pytest.mark.usefixtures("trusted")
+def test_tls_goes_through_a_proxy(dial, monkeypatch, tls):
+    def tunnel(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        with tls().wrap_socket(peer.sock, server_side=True) as secure:
+            inner = Peer(secure, proxy)
+            with inner.reader:
+                greeting(inner)
+
+    with serve(tunnel) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        connection = dial("https://127.0.0.1:9/x")
+        assert connection.recv_batch() == [b"hello"]
+        connection.close()
+    assert [request.target for request in proxy.requests] == ["127.0.0.1:9", "/x"]
+
+
+@pytest.mark.parametrize("scheme", ["https", "socks5", "socks5h", "socks4"])
+def test_a_proxy_that_streams_know_nothing_of_gets_nothing(dial, monkeypatch, scheme):
+    with serve(tunnelling()) as proxy:
+        monkeypatch.setenv(
+            "http_proxy", "{}://user:hunter2@127.0.0.1:{}".format(scheme, proxy.port)
+        )
+        with pytest.raises(ConnectionFailed, match=scheme + "://, not of http://") as caught:
+            dial("http://api.example/x", repeatable=False)
+        assert proxy.connections == 0
+    assert caught.value.attempts == 1
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://", "http://[", "http://user:hunter2@h:x", "http://:hunter2"]
+)
+def test_a_proxy_that_is_none_is_refused_without_being_shown(dial, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(ConnectionFailed, match=r"URL of the proxy for api\.example") as caught:
+        dial("http://api.example/x")
+    error = caught.value
+    shown = traceback.format_exception(type(error), error, error.__traceback__)
+    assert "hunter2" not in "".join(shown)
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Drip: "])
+def test_a_proxy_that_drips_is_given_up_in_time(dial, monkeypatch, start):
+    stop = threading.Event()
+
+    def dripping(peer):
+        peer.request()
+        peer.send(start)
+        while not stop.wait(0.02):
+            if start:
+                peer.send(b"x")
+
+    with serve(dripping) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        began = time.monotonic()
+        with pytest.raises(ConnectionFailed, match="did not answer in time"):
+            dial("http://api.example/x", timeout=Timeout(0.2, 30.0), attempts=1)
+        assert time.monotonic() - began < 5
+        stop.set()
+
+
+def test_a_dial_through_a_silent_proxy_can_be_called_off(dial, monkeypatch):
+    asked = threading.Event()
+
+    def silent(peer):
+        peer.request()
+        asked.set()
+        peer.sock.recv(1)
+
+    making, failures = Making(), []
+
+    def make():
+        with making:
+            try:
+                dial("http://api.example/x", timeout=Timeout(60.0, 60.0))
+            except ConnectionFailed as error:
+                failures.append(error)
+
+    with serve(silent) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        thread = threading.Thread(target=make)
+        thread.start()
+        assert asked.wait(10)
+        making.call_off()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert len(failures) == proxy.connections == 1
+
+
+def test_an_answer_of_a_proxy_without_an_end_is_given_up(dial, monkeypatch):
+    monkeypatch.setattr(ws_answer, "_LONGEST_ANSWER", 10_000)
+
+    def endless(peer):
+        peer.request()
+        while True:
+            peer.send(b"HTTP/1.1 200 OK" + b"x" * 1000)
+
+    with serve(endless) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(ConnectionFailed, match=r"the proxy for .* does not end"):
+            dial("http://api.example/x", attempts=1)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n", b"SSH-2.0-x\r\n\r\n"])
+def test_a_proxy_that_does_not_answer_is_named(dial, monkeypatch, answer):
+    with serve(raw(answer)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(ConnectionFailed, match=r"the proxy for api\.example failed") as caught:
+            dial("http://api.example/x", repeatable=False)
+        assert caught.value.attempts == proxy.connections == 3
+
+
+def test_where_no_proxy_listens_it_is_named(dial, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:{}".format(closed_port()))
+    with pytest.raises(ConnectionFailed, match=r"no connection to the proxy for api\.example: "):
+        dial("http://api.example/x", repeatable=False)
 
 
 def test_who_needs_no_proxy_is_called_without(dial, monkeypatch):
@@ -386,9 +602,6 @@ def test_a_proxy_that_refuses_is_named(dial, monkeypatch, status, attempts):
         assert proxy.connections == caught.value.attempts == attempts
     assert caught.value.status == status
     assert "hunter2" not in str(caught.value)
-    # websocket-client leaves the socket to the collector.
-    del caught
-    gc.collect()
 
 
 @pytest.mark.usefixtures("trusted")

@@ -53,6 +53,12 @@ def test_websockets_go_the_way_of_their_http(environment):
     assert proxy_for("wss://api.example/x") == "http://p2:2"
 
 
+@pytest.mark.parametrize("proxy", ["h:3128", "//h:3128", "http://h:3128", "user:pw@h:3128"])
+def test_a_proxy_without_a_scheme_is_one_of_http(environment, proxy):
+    environment({"http_proxy": proxy})
+    assert proxy_for("http://api.example/x") == "http://" + proxy.rpartition("/")[2]
+
+
 @pytest.mark.parametrize(
     ("values", "bundle"),
     [
