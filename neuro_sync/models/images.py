@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Collection, Dict, Mapping, Optional, Tuple
 
+from ..wire.codec import wire_field
 from ..wire.imagenames import DockerName, parse_docker_name
-from .base import JsonModel
+from .base import JsonModel, text
 
 __all__ = ["LocalImage", "PlatformImages", "RemoteImage", "TagOption", "decode_image"]
 
@@ -40,13 +41,13 @@ class RemoteImage(JsonModel):
         digest: ``sha256:...``, where the image is named by it.
     """
 
-    name: str
-    tag: Optional[str] = None
-    registry: Optional[str] = None
-    cluster_name: Optional[str] = None
-    org_name: Optional[str] = None
-    project_name: Optional[str] = None
-    digest: Optional[str] = None
+    name: str = wire_field(decode=text)
+    tag: Optional[str] = wire_field(decode=text, default=None)
+    registry: Optional[str] = wire_field(decode=text, default=None)
+    cluster_name: Optional[str] = wire_field(decode=text, default=None)
+    org_name: Optional[str] = wire_field(decode=text, default=None)
+    project_name: Optional[str] = wire_field(decode=text, default=None)
+    digest: Optional[str] = wire_field(decode=text, default=None)
 
     def __post_init__(self) -> None:
         if self.registry is None and (self.cluster_name or self.project_name):
@@ -87,18 +88,17 @@ class RemoteImage(JsonModel):
             with_scheme: put ``https://`` before an image of the platform.
         """
         scheme = "https://" if with_scheme and self.is_platform_image else ""
-        path = [self.registry, self.org_name, self.project_name, self.name]
-        return scheme + "/".join(part for part in path if part) + self._suffix()
+        return scheme + self._path(self.registry)
 
-    def _suffix(self) -> str:
+    def _path(self, start: Optional[str]) -> str:
+        parents = [part for part in (start, self.org_name, self.project_name) if part]
         tag = ":" + self.tag if self.tag else ""
-        return tag + ("@" + self.digest if self.digest else "")
+        return "/".join([*parents, self.name]) + tag + ("@" + self.digest if self.digest else "")
 
     def __str__(self) -> str:
         if not self.is_platform_image:
             return self.as_docker_url()
-        path = [self.cluster_name, self.org_name, self.project_name, self.name]
-        return "image://" + "/".join(part for part in path if part) + self._suffix()
+        return "image://" + self._path(self.cluster_name)
 
     def __repr__(self) -> str:
         return "<RemoteImage {}>".format(self)
@@ -163,7 +163,8 @@ class PlatformImages:
             return image
         registry = self._registries[owner]
         parts = path[len(registry) + 1 :].split("/")
-        if len(parts) < 2:
+        # Without a name for each part it is in no project, whatever else its registry makes of it.
+        if len(parts) < 2 or not all(parts):
             return image
         org = None
         # org/project/name or project/name: names of projects have no slash in them, those of images may.

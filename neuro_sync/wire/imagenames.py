@@ -13,7 +13,7 @@ __all__ = [
     "parse_platform_name",
 ]
 
-_DIGEST = re.compile(r"@([A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})$")
+_DIGEST = re.compile(r"@([A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})\Z")
 _PORT = re.compile(r"[^/:]+:[0-9]+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
@@ -67,15 +67,20 @@ class ImageContext(NamedTuple):
 
 
 def parse_docker_name(text: str) -> DockerName:
-    """Take a reference apart, whatever is in it: servers hand out what users once sent."""
+    """Take a reference apart, whatever is in it: servers hand out what users once sent.
+
+    Put together again it is the same text, but for the tag ``latest`` where a name has none.
+    """
     rest, digest = _split_digest(text)
     registry, slash, name = rest.partition("/")
     if not slash or not _PORT.fullmatch(registry):
         registry, name = "", rest
-    head, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:
-        head, tag = name, ""
-    return DockerName(registry or None, head, tag or (None if digest else LATEST), digest)
+    head, _, tag = name.rpartition(":")
+    if head and tag and "/" not in tag:
+        return DockerName(registry or None, head, tag, digest)
+    # Behind a colon that stands for nothing there is no tag to be added.
+    complete = digest is not None or not name or name.endswith(":")
+    return DockerName(registry or None, name, None if complete else LATEST, digest)
 
 
 def check_docker_name(text: str) -> DockerName:

@@ -200,6 +200,14 @@ def test_a_document_that_is_no_listing_breaks_the_protocol(api, patient, body):
         list(listing(api, patient, body, {"Content-Type": "application/json"}))
 
 
+def test_one_job_with_an_odd_image_breaks_no_listing(api, patient):
+    odd = {**JOB, "container": {**JOB["container"], "image": "registry.default.example//x"}}
+    body = "".join(json.dumps(job) + "\n" for job in (JOB, odd, JOB))
+    texts = [str(job.container.image) for job in listing(api, patient, body)]
+    assert texts[1] == "registry.default.example//x:latest"
+    assert texts[0] == texts[2] == "image://default/acme/vision/resnet:v3"
+
+
 def test_an_empty_listing_is_empty(api, patient):
     assert list(listing(api, patient, "")) == []
 

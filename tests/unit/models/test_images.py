@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuro_sync import LocalImage, RemoteImage
+from neuro_sync import LocalImage, ProtocolError, RemoteImage
+from neuro_sync.models.images import PlatformImages, decode_image
 
 names = st.from_regex(r"[a-z0-9]{1,5}(/[a-z0-9]{1,5}){0,2}", fullmatch=True)
+REGISTRIES = {"one": "reg.example", "two": "r2.example:5000"}
+IMAGES = PlatformImages(REGISTRIES, {"one": ["org"]})
+DIGEST = "@sha256:" + "0" * 64
+pieces = st.sampled_from(
+    [*REGISTRIES.values(), DIGEST, *"org a b / // : @ h:80 latest".split(), " ", "\n"]
+)
 tags = st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,5}", fullmatch=True)
 
 
@@ -65,3 +72,33 @@ def test_an_image_is_equal_after_a_round_trip(name, tag, digest):
 def test_a_local_image_is_shown_as_docker_shows_it():
     assert str(LocalImage("a", "v1")) == "a:v1"
     assert str(LocalImage("a")) == "a"
+
+
+@given(st.text() | st.lists(pieces, max_size=8).map("".join))
+def test_any_text_of_a_server_is_an_image_and_none_of_it_gets_lost(text):
+    image = decode_image(text)
+    assert image.as_docker_url() in (text, text + ":latest")
+    assert decode_image(image.as_docker_url()) == image
+    located = IMAGES.located(image, "one", "org", "a")
+    assert located.as_docker_url() == image.as_docker_url()
+    assert RemoteImage.from_json(located.to_json()) == located
+    assert repr(located) == "<RemoteImage {}>".format(located)
+
+
+@pytest.mark.parametrize("text", ["", ":", "a:", "a:" + DIGEST, "h:80/", "h:80/b:"])
+def test_no_tag_is_added_where_none_can_be(text):
+    assert decode_image(text).as_docker_url() == text
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a", "a", "a/", "org//a", "org/a/", "org/a//b", "a//b"])
+def test_a_path_with_a_gap_in_it_is_in_no_project(path):
+    text = "reg.example/{}:v1".format(path)
+    image = IMAGES.located(decode_image(text), "one", "org", "a")
+    assert not image.is_platform_image
+    assert str(image) == text
+
+
+@pytest.mark.parametrize("wrong", [{"name": 5}, {"name": "a", "tag": 1}, {"tag": "v1"}, []])
+def test_what_is_no_image_breaks_the_protocol(wrong):
+    with pytest.raises(ProtocolError):
+        decode_image(wrong)
