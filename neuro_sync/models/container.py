@@ -25,6 +25,8 @@ __all__ = ["Container", "DiskVolume", "HTTPPort", "Resources", "SecretFile", "Vo
 
 _MIB = 2**20
 _VENDORS = ("nvidia", "amd", "intel")
+# To be read only is the server's default; that of the classes is the other one, as users know it.
+_MOUNT = {"dst_path": "", "read_only": True}
 
 
 @dataclass(frozen=True, init=False)
@@ -100,14 +102,16 @@ class Resources(JsonModel):
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         get = payload.get
-        if get("memory") is not None and get("gpu") is None and get("tpu") is None:
+        complete = get("memory") is not None and get("cpu") is not None
+        if complete and get("gpu") is None and get("tpu") is None:
             return payload
-        changed = dict(payload)
+        changed = dict(_filled(payload, {"memory": 0, "cpu": 0.0}))
         if get("memory") is None and get("memory_mb") is not None:
             changed["memory"] = integer(payload["memory_mb"]) * _MIB
         if get("nvidia_gpu") is None and get("gpu") is not None:
             changed["nvidia_gpu"] = payload["gpu"]
-            changed.setdefault("nvidia_gpu_model", get("gpu_model"))
+            if get("nvidia_gpu_model") is None:
+                changed["nvidia_gpu_model"] = get("gpu_model")
         tpu = get("tpu")
         if isinstance(tpu, Mapping):
             changed["tpu_type"] = tpu.get("type")
@@ -186,7 +190,7 @@ class Volume(JsonModel):
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _read_only_by_default(payload)
+        return _filled(payload, {"src_storage_uri": "", **_MOUNT})
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,10 @@ class SecretFile(JsonModel):
 
     secret_uri: URL = wire_field("src_secret_uri", decode=to_url, encode=str)
     container_path: str = wire_field("dst_path", decode=text)
+
+    @classmethod
+    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _filled(payload, {"src_secret_uri": "", "dst_path": ""})
 
 
 @dataclass(frozen=True)
@@ -218,12 +226,16 @@ class DiskVolume(JsonModel):
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _read_only_by_default(payload)
+        return _filled(payload, {"src_disk_uri": "", **_MOUNT})
 
 
-def _read_only_by_default(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    # That is the server's default; this class's own is the other one, as users know it.
-    return payload if payload.get("read_only") is not None else {**payload, "read_only": True}
+def _filled(payload: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A payload with something for what is left out: a job that lacks it must not break a listing."""
+    for key in defaults:
+        if payload.get(key) is None:
+            missing = {key: value for key, value in defaults.items() if payload.get(key) is None}
+            return {**payload, **missing}
+    return payload
 
 
 def _encode_image(image: RemoteImage) -> Any:
@@ -286,7 +298,7 @@ class Container(JsonModel):
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         # Every server sends resources; a test double or a proxy of the platform may not.
         if payload.get("resources") is None:
-            return {**payload, "resources": {"memory": 0, "cpu": 0.0}}
+            return {**payload, "resources": {}}
         return payload
 
     def __hash__(self) -> int:

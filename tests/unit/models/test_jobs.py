@@ -16,6 +16,7 @@ from yarl import URL
 
 from neuro_sync import (
     Container,
+    DiskVolume,
     JobDescription,
     JobPriority,
     JobRestartPolicy,
@@ -24,6 +25,8 @@ from neuro_sync import (
     ProtocolError,
     RemoteImage,
     Resources,
+    SecretFile,
+    Volume,
 )
 from neuro_sync.models.images import PlatformImages
 from neuro_sync.models.jobs import decode_job
@@ -145,6 +148,54 @@ def test_whatever_comes_is_a_job_or_breaks_the_protocol(name, data, new):
         return
     repr(job), repr(job.container), job._repr_html_()
     assert isinstance(json.loads(job.to_json()), dict)
+
+
+# What the newest servers say of a job, all of it at once.
+WHOLE = {
+    **PENDING_2026,
+    **RUNNING_2026,
+    "container": {
+        **RUNNING_2026["container"],
+        "volumes": PENDING_2026["container"]["volumes"],
+        "env": {"A": "1"},
+    },
+}
+NEEDED = [("id",), ("status",), ("history", "created_at"), ("container", "image")]
+
+
+def _without(value, path):
+    changed = copy.copy(value)
+    if len(path) == 1:
+        del changed[path[0]]
+    else:
+        changed[path[0]] = _without(value[path[0]], path[1:])
+    return changed
+
+
+@pytest.mark.parametrize("payload", [WHOLE, FAILED_2022], ids=["2026", "2022"])
+@pytest.mark.parametrize("null", [False, True], ids=["absent", "null"])
+def test_a_job_is_one_without_anything_but_what_the_protocol_promises(payload, null):
+    paths = [path for path in _leaves(payload) if path and path not in [*NEEDED, ("container",)]]
+    assert ("container", "resources", "cpu") in paths
+    for path in paths:
+        if null and (isinstance(path[-1], int) or path[-2:-1] in (("env",), ("secret_env",))):
+            continue  # in a list, or among variables, null is none of them
+        cut = _replaced(payload, path, None) if null else _without(payload, path)
+        job = decode_job(cut, IMAGES)
+        assert job.id in repr(job)
+        assert job.id in job._repr_html_()
+        assert JobDescription.from_json(job.to_json()) == job
+
+
+def test_what_a_server_left_out_of_a_container_is_empty():
+    mounts = {"volumes": [{}], "disk_volumes": [{}], "secret_volumes": [{}]}
+    payload = {"image": "a", "resources": {"shm": True}, **mounts}
+    container = Container.from_dict(payload)
+    assert container.resources == Resources(0, 0.0)
+    assert container.volumes == [Volume(URL(), "", True)]
+    assert container.disk_volumes == [DiskVolume(URL(), "", True)]
+    assert container.secret_files == [SecretFile(URL(), "")]
+    assert Container.from_json(container.to_json()) == container
 
 
 def test_a_run_time_without_an_end_can_be_shown():
