@@ -9,6 +9,9 @@ from .base import JsonModel, integer, text
 
 __all__ = ["ExecResult", "Message"]
 
+# As many bytes a repr shows, and not the megabytes that a chunk may have.
+_SHOWN = 100
+
 
 def _decode_bytes(value: Any) -> bytes:
     return base64.b64decode(text(value), validate=True)
@@ -16,6 +19,12 @@ def _decode_bytes(value: Any) -> bytes:
 
 def _encode_bytes(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
+
+
+def _shortened(data: bytes) -> str:
+    if len(data) <= _SHOWN:
+        return repr(data)
+    return "<{} bytes: {!r}...>".format(len(data), data[:_SHOWN])
 
 
 def _bytes_field() -> Any:
@@ -35,6 +44,9 @@ class Message(JsonModel):
     fileno: int = wire_field(decode=integer)
     data: bytes = _bytes_field()
 
+    def __repr__(self) -> str:
+        return "Message(fileno={!r}, data={})".format(self.fileno, _shortened(self.data))
+
 
 @dataclass(frozen=True)
 class ExecResult(JsonModel):
@@ -48,3 +60,8 @@ class ExecResult(JsonModel):
     exit_code: int = wire_field(decode=integer)
     stdout: bytes = _bytes_field()
     stderr: bytes = _bytes_field()
+
+    def __repr__(self) -> str:
+        return "ExecResult(exit_code={!r}, stdout={}, stderr={})".format(
+            self.exit_code, _shortened(self.stdout), _shortened(self.stderr)
+        )
