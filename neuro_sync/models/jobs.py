@@ -105,7 +105,8 @@ def _encode_time(moment: datetime) -> str:
 
 def _minutes_to_seconds(value: Any) -> float:
     try:
-        return number(value) * 60.0
+        # A fraction is ours, not a server's; to microseconds, as a 60th of 62 times 60 is not 62.
+        return value * 60.0 if value.__class__ is int else round(number(value) * 60.0, 6)
     except OverflowError:
         return math.inf  # servers know no bound, and one such job must not break a listing
 
@@ -242,6 +243,10 @@ def _internal(value: Any) -> JobDescriptionInternal:
     return value
 
 
+def _no_container() -> Container:
+    return Container.from_dict({"image": ""})
+
+
 @dataclass(frozen=True)
 class JobDescription(JsonModel):
     """A job.
@@ -292,7 +297,7 @@ class JobDescription(JsonModel):
         default_factory=JobStatusHistory,
     )
     container: Container = wire_field(
-        decode=Container.from_dict, encode=Container.to_dict, default=None
+        decode=Container.from_dict, encode=Container.to_dict, default_factory=_no_container
     )
     scheduler_enabled: bool = wire_field(decode=boolean, default=False)
     pass_config: bool = wire_field(decode=boolean, default=False)
@@ -348,11 +353,9 @@ class JobDescription(JsonModel):
             changed["scheduler_enabled"] = get("is_preemptible")
         if get("preemptible_node") is None:
             changed["preemptible_node"] = get("is_preemptible_node_required")
-        if not get("uri"):
+        if get("uri") is None:
             parts = [get("cluster_name"), get("org_name"), changed["project_name"], get("id")]
             changed["uri"] = "job://" + "/".join(str(part) for part in parts if part)
-        if get("container") is None:
-            changed["container"] = {"image": ""}
         changed["_internal"] = _INTERNALS[
             get("materialized") is True,
             get("being_dropped") is True,
@@ -374,7 +377,9 @@ class JobDescription(JsonModel):
         if self.name:
             shown.append("name={!r}".format(self.name))
         _, *why = _outcome(self.history)
-        shown += [self.status.value, *why, "image={}".format(self.container.image)]
+        shown += [self.status.value, *why]
+        if self.container.image.name:
+            shown.append("image={}".format(self.container.image))
         if self.preset_name:
             shown.append("preset={}".format(self.preset_name))
         return "<JobDescription {}>".format(" ".join(shown))

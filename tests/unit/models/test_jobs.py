@@ -434,6 +434,14 @@ def test_a_container_is_made_of_what_it_needs():
     assert (container.env, list(container.volumes), container.tty) == ({}, [], False)
 
 
+def test_a_job_made_of_its_id_alone_can_be_shown_and_written():
+    job = JobDescription(id="job-1")
+    assert repr(job) == "<JobDescription job-1 unknown>"
+    assert "job-1" in job._repr_html_()
+    assert job == JobDescription(id="job-1", container=Container.from_dict({"image": ""}))
+    assert JobDescription.from_json(job.to_json()) == job
+
+
 def test_a_repr_is_short_and_says_what_counts():
     job = JobDescription.from_dict(FAILED_2022)
     assert repr(job) == (
@@ -452,6 +460,12 @@ def test_minutes_of_the_server_are_seconds_here(minutes):
     job = JobDescription.from_dict({**PENDING_2026, "max_run_time_minutes": minutes})
     assert job.life_span == minutes * 60.0
     assert job.to_dict()["max_run_time_minutes"] == minutes
+
+
+@given(st.integers(0, 10**9) | st.integers(0, 10**9).map(lambda number: number / 1000))
+def test_a_life_span_is_equal_after_a_round_trip(seconds):
+    job = JobDescription(id="job-1", life_span=float(seconds))
+    assert JobDescription.from_json(job.to_json()) == job
 
 
 @given(st.datetimes(), st.integers(-23, 23))
