@@ -113,7 +113,8 @@ def _uri(scheme: str, least_parts: int) -> Callable[[str], str]:
         segments = [part for part in unquote(parts.path).split("/") if part]
         if parts.scheme != scheme:
             raise t.DataError("invalid URI scheme '{}', expected '{}'".format(parts.scheme, scheme))
-        if not parts.netloc or parts.query or parts.fragment or ".." in segments:
+        # A query and a fragment count even where they are empty.
+        if not parts.netloc or "?" in text or "#" in text or ".." in segments:
             raise t.DataError("invalid URI {!r}".format(text))
         if len(segments) < least_parts:
             raise t.DataError("invalid path in URI {!r}".format(text))

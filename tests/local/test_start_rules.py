@@ -117,7 +117,9 @@ REFUSED = [
     # URIs
     ("src_storage_uri", {"volumes": [{"src_storage_uri": "disk://local/o/d", "dst_path": "/d"}]}),
     ("src_storage_uri", {"volumes": [volume("a?b")]}),
+    ("src_storage_uri", {"volumes": [volume("a?")]}),
     ("src_storage_uri", {"volumes": [volume("a#b")]}),
+    ("src_storage_uri", {"volumes": [volume("a#")]}),
     ("src_storage_uri", {"volumes": [volume("a/../b")]}),
     ("src_storage_uri", {"volumes": [volume("a/%2E%2e/b")]}),
     ("cluster", {"volumes": [volume(cluster="other")]}),
