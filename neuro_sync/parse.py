@@ -1,10 +1,12 @@
 """Images, URIs, volumes and environments in the CLI's form."""
 
+import functools
 import os
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
+    Callable,
     Collection,
     Dict,
     List,
@@ -12,7 +14,9 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    TypeVar,
     Union,
+    cast,
 )
 
 from yarl import URL
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from .config.config import Config
 
 __all__ = ["EnvParseResult", "Parser", "VolumeParseResult"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Current:
@@ -74,6 +80,29 @@ class _Place(NamedTuple):
     project_name: Optional[str]
 
 
+def _also_named(**names: str) -> Callable[[F], F]:
+    """Lets a method's first argument be given by the name that it has in the asyncio SDK, too.
+
+    Args:
+        **names: ``theirs="ours"``, one of them.
+    """
+    [(theirs, ours)] = names.items()
+
+    def decorate(method: F) -> F:
+        @functools.wraps(method)
+        def named(self: Any, *args: Any, **options: Any) -> Any:
+            if theirs in options:
+                if args or ours in options:
+                    message = "{}() takes {!r} or {!r}, which is the same, and not both"
+                    raise TypeError(message.format(method.__name__, ours, theirs))
+                options[ours] = options.pop(theirs)
+            return method(self, *args, **options)
+
+        return cast(F, named)
+
+    return decorate
+
+
 class Parser:
     """Reads what users of the platform's CLI write.
 
@@ -99,9 +128,10 @@ class Parser:
         config = self._config
         return _Place(config.cluster_name, config.org_name, config.project_name)
 
+    @_also_named(image="text")
     def remote_image(
         self,
-        image: str,
+        text: str,
         *,
         tag_option: TagOption = TagOption.DEFAULT,
         cluster_name: Optional[str] = None,
@@ -109,7 +139,7 @@ class Parser:
         """Read the name of an image: ``ubuntu:22.04``, ``image:mine:v1``, ``ghcr.io/a/b@sha256:...``.
 
         Args:
-            image: its name.
+            text: its name.
             tag_option: what becomes of the tag of an image of the platform.
             cluster_name: cluster that a short name is meant in; None is the current one.
         """
@@ -123,12 +153,12 @@ class Parser:
             config.orgs,
         )
         try:
-            found = parse_platform_name(image, context, _TAG_RULES[tag_option])
+            found = parse_platform_name(text, context, _TAG_RULES[tag_option])
             if found is None:
-                name = check_docker_name(image)
+                name = check_docker_name(text)
                 return RemoteImage(name.name, name.tag, name.registry, digest=name.digest)
         except ValueError as error:
-            raise ValueError("Invalid remote image {!r}: {}".format(image, error)) from error
+            raise ValueError("Invalid remote image {!r}: {}".format(text, error)) from error
         return RemoteImage(
             found.name,
             found.tag,
@@ -139,30 +169,32 @@ class Parser:
             found.digest,
         )
 
-    def local_image(self, image: str) -> LocalImage:
+    @_also_named(image="text")
+    def local_image(self, text: str) -> LocalImage:
         """Read the name of an image of this machine."""
         try:
-            if image.startswith("image:"):
+            if text.startswith("image:"):
                 raise ValueError("scheme 'image://' is not allowed for local images")
-            name = check_docker_name(image)
+            name = check_docker_name(text)
         except ValueError as error:
-            raise ValueError("Invalid local image {!r}: {}".format(image, error)) from error
+            raise ValueError("Invalid local image {!r}: {}".format(text, error)) from error
         whole = name.name if name.registry is None else "{}/{}".format(name.registry, name.name)
         return LocalImage(whole, name.tag)
 
+    @_also_named(volume="text")
     def volume(
         self,
-        volume: str,
+        text: str,
         cluster_name: Optional[str] = None,
         org_name: Optional[str] = None,
     ) -> Volume:
         """Read a volume: ``storage:data:/data:ro``.
 
         Args:
-            volume: URI, path in the container, and ``ro`` or ``rw``.
+            text: URI, path in the container, and ``ro`` or ``rw``.
             cluster_name, org_name: where a short URI is meant; None is the current one.
         """
-        uri, path, read_only = _volume_parts(volume)
+        uri, path, read_only = _volume_parts(text)
         whole = self.str_to_uri(
             uri,
             allowed_schemes=("storage",),
@@ -171,38 +203,39 @@ class Parser:
         )
         return Volume(whole, path, read_only)
 
-    def secret_file(self, volume: str, cluster_name: Optional[str] = None) -> SecretFile:
+    def secret_file(self, text: str, cluster_name: Optional[str] = None) -> SecretFile:
         """Read a secret file: ``secret:key:/keys/key``."""
-        parts = volume.split(":")
+        parts = text.split(":")
         if len(parts) != 3:
-            raise ValueError("Invalid secret file specification {!r}".format(volume))
+            raise ValueError("Invalid secret file specification {!r}".format(text))
         uri = self.str_to_uri(
             ":".join(parts[:2]), allowed_schemes=("secret",), cluster_name=cluster_name
         )
         return SecretFile(uri, parts[2])
 
-    def disk_volume(self, volume: str, cluster_name: Optional[str] = None) -> DiskVolume:
+    def disk_volume(self, text: str, cluster_name: Optional[str] = None) -> DiskVolume:
         """Read a disk: ``disk:scratch:/scratch:rw``."""
-        uri, path, read_only = _volume_parts(volume)
+        uri, path, read_only = _volume_parts(text)
         whole = self.str_to_uri(uri, allowed_schemes=("disk",), cluster_name=cluster_name)
         return DiskVolume(whole, path, read_only)
 
+    @_also_named(volume="texts")
     def volumes(
-        self, volume: Sequence[str], cluster_name: Optional[str] = None
+        self, texts: Sequence[str], cluster_name: Optional[str] = None
     ) -> VolumeParseResult:
         """Read volumes, secret files and disks."""
         volumes: List[Volume] = []
         secret_files: List[SecretFile] = []
         disk_volumes: List[DiskVolume] = []
-        for item in volume:
-            if item in ("HOME", "ALL"):
-                raise ValueError("volume {} is no longer supported".format(item))
-            if item.startswith("secret:"):
-                secret_files.append(self.secret_file(item, cluster_name))
-            elif item.startswith("disk:"):
-                disk_volumes.append(self.disk_volume(item, cluster_name))
+        for text in texts:
+            if text in ("HOME", "ALL"):
+                raise ValueError("volume {} is no longer supported".format(text))
+            if text.startswith("secret:"):
+                secret_files.append(self.secret_file(text, cluster_name))
+            elif text.startswith("disk:"):
+                disk_volumes.append(self.disk_volume(text, cluster_name))
             else:
-                volumes.append(self.volume(item, cluster_name))
+                volumes.append(self.volume(text, cluster_name))
         return VolumeParseResult(volumes, secret_files, disk_volumes)
 
     def envs(
@@ -241,9 +274,10 @@ class Parser:
         """The text of a URI."""
         return str(uri)
 
+    @_also_named(id_or_name_or_uri="text")
     def str_to_uri(
         self,
-        id_or_name_or_uri: str,
+        text: str,
         *,
         allowed_schemes: Collection[str] = (),
         project_name: Optional[str] = None,
@@ -254,13 +288,12 @@ class Parser:
         """Make a whole URI: ``storage:a`` becomes ``storage://cluster/org/project/a``.
 
         Args:
-            id_or_name_or_uri: the URI; without a scheme a local path, where ``file`` is allowed.
+            text: the URI; without a scheme a local path, where ``file`` is allowed.
             allowed_schemes: others are refused; empty: any.
             project_name, cluster_name: None is the current one.
             org_name: None is no organisation.
             short: leave out what is current.
         """
-        text = id_or_name_or_uri
         if "file" in allowed_schemes and ":" not in text.split("/")[0]:
             return self.path_to_uri(_expanded(text))
         current = self._current()

@@ -1,5 +1,6 @@
 """What users of the CLI write: images, URIs, volumes, environments."""
 
+import inspect
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -363,6 +364,30 @@ def test_volumes_are_meant_in_the_cluster_that_is_given():
     uris = [found.volumes[0].storage_uri, found.secret_files[0].secret_uri]
     uris.append(found.disk_volumes[0].disk_uri)
     assert {uri.host for uri in uris} == {"two"}
+
+
+@pytest.mark.parametrize(
+    ("method", "ours", "theirs", "value"),
+    [
+        ("remote_image", "text", "image", "image:a"),
+        ("local_image", "text", "image", "a"),
+        ("volume", "text", "volume", "storage:a:/a"),
+        ("volumes", "texts", "volume", ["storage:a:/a", "disk:d:/d"]),
+        ("str_to_uri", "text", "id_or_name_or_uri", "storage:a"),
+    ],
+)
+def test_an_argument_has_the_name_of_the_asyncio_sdk_too(method, ours, theirs, value):
+    call = getattr(PARSE, method)
+    expected = call(value)
+    assert next(iter(inspect.signature(call).parameters)) == ours
+    assert call(**{ours: value}) == call(**{theirs: value}) == expected
+    for args, options in (((value,), {theirs: value}), ((), {ours: value, theirs: value})):
+        with pytest.raises(TypeError, match="{!r} or {!r}".format(ours, theirs)):
+            call(*args, **options)
+    with pytest.raises(TypeError, match=ours):
+        call()
+    with pytest.raises(TypeError, match="nonsense"):
+        call(nonsense=value)
 
 
 @given(st.lists(st.text(), max_size=3))
