@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Callable, Optional, Union
 
-from ..transport.retry import RetryPolicy, Timeout
+from ..transport.retry import RetryPolicy, Timeout, TimeoutLike
 from .calls import Calls
 from .running import Running
 from .saving import Saving
@@ -30,8 +30,12 @@ class JobsClient(Running, Waiting, Saving, StreamingCalls, Calls):
         token: a token, or a callable that returns one; it is called again when the server refuses
             the one it gave.
         cluster_name, org_name, project_name: what calls are about; None takes the server's first.
-        timeout: seconds to wait for a connection, and for the next bytes of an answer.
+        timeout: seconds to wait for a connection, and for the next bytes of an answer; a number of
+            seconds or ``(connect, read)`` as in requests will do.
         retry: how often and how patiently a call is tried again.
+
+    Raises:
+        TypeError, ValueError: an argument is not what it has to be; no message shows the token.
 
     Example::
 
@@ -48,7 +52,7 @@ class JobsClient(Running, Waiting, Saving, StreamingCalls, Calls):
         cluster_name: Optional[str] = None,
         org_name: Optional[str] = None,
         project_name: Optional[str] = None,
-        timeout: Timeout = Timeout(),
+        timeout: TimeoutLike = Timeout(),
         retry: RetryPolicy = RetryPolicy(),
     ) -> None:
         from ..config.config import Config
@@ -66,7 +70,7 @@ class JobsClient(Running, Waiting, Saving, StreamingCalls, Calls):
             org_name=org_name,
             project_name=project_name,
         )
-        self._set_up(config, http, WsTransport(auth, timeout=timeout, retrier=http.retrier))
+        self._set_up(config, http, WsTransport(auth, timeout=http.timeout, retrier=http.retrier))
 
     @classmethod
     def _over(cls, config: "Config", http: "HttpTransport", ws: "WsTransport") -> "JobsClient":

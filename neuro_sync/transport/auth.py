@@ -58,8 +58,21 @@ class CallableToken(TokenSource):
 
 
 def token_source(token: Union[str, Callable[[], str]]) -> TokenSource:
-    """The source for a token, or for a function that returns one."""
-    return StaticToken(token) if isinstance(token, str) else CallableToken(token)
+    """The source for a token, or for a function that returns one.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: it would break a header. No message shows it.
+    """
+    if isinstance(token, str):
+        return StaticToken(token)
+    if not callable(token):
+        raise TypeError(
+            "token must be a str, or a callable that returns one, not {}".format(
+                type(token).__name__
+            )
+        )
+    return CallableToken(token)
 
 
 def _checked(token: str) -> str:

@@ -28,7 +28,7 @@ from ..wire.paths import header_value, hide, redact
 from .auth import TokenSource
 from .environment import proxy_for
 from .failures import failed_attempt, refused_attempt, secrets_of, without
-from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout
+from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout, TimeoutLike
 from .sessions import Sessions
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ class HttpTransport:
         self,
         auth: TokenSource,
         *,
-        timeout: Timeout = Timeout(),
+        timeout: TimeoutLike = Timeout(),
         retry: RetryPolicy = RetryPolicy(),
         user_agent: str = USER_AGENT,
     ) -> None:
         self.auth = auth
-        self.timeout = timeout
+        self.timeout = Timeout.of(timeout)
         self.retrier = Retrier(retry)
         self._user_agent = header_value(user_agent, "the user agent")
         self._sessions = Sessions()

@@ -1,9 +1,10 @@
 """How often and how patiently a call is tried, by one tenacity policy for all of them."""
 
+import math
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, Generic, Optional, Tuple, TypeVar, Union, cast
 
 from ..errors import NeuroError, OutcomeUnknown
 from .calloff import called_off, pause
@@ -12,7 +13,7 @@ from .forklock import ForkLock
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = ["AttemptFailed", "Retrier", "RetryPolicy", "RetryQuota", "Timeout"]
+__all__ = ["AttemptFailed", "Retrier", "RetryPolicy", "RetryQuota", "Timeout", "TimeoutLike"]
 
 T = TypeVar("T")
 
@@ -23,6 +24,34 @@ class Timeout:
 
     connect: float = 10.0
     read: Optional[float] = 60.0
+
+    @classmethod
+    def of(cls, value: "TimeoutLike") -> "Timeout":
+        """The timeout that is meant, said as requests has it, too: one number, or ``(connect, read)``.
+
+        Raises:
+            TypeError: it is nothing of that.
+            ValueError: a number of it is not above 0.
+        """
+        if isinstance(value, cls):
+            return value
+        is_pair = isinstance(value, tuple) and len(value) == 2
+        connect, read = cast(Tuple[float, Optional[float]], value if is_pair else (value, value))
+        if not (_is_number(connect) and (read is None or _is_number(read))):
+            raise TypeError(
+                "timeout must be a neuro_sync.Timeout, a number of seconds, or two of them, "
+                "(connect, read), not {}".format(type(value).__name__)
+            )
+        if not all(part is None or 0 < part < math.inf for part in (connect, read)):
+            raise ValueError("timeout must be above 0 seconds, not {!r}".format(value))
+        return cls(connect, read)
+
+
+TimeoutLike = Union[Timeout, float, Tuple[float, Optional[float]]]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -130,6 +159,12 @@ class Retrier:
         sleep: Callable[[float], None] = pause,
         rng: Callable[[], float] = random.random,
     ) -> None:
+        if not isinstance(policy, RetryPolicy):
+            raise TypeError(
+                "retry must be a neuro_sync.RetryPolicy, as RetryPolicy(attempts=5), not {}".format(
+                    type(policy).__name__
+                )
+            )
         self.policy = policy
         self.quota = quota or RetryQuota()
         self.clock = clock

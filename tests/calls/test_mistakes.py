@@ -4,6 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from neuro_sync import Client, Factory, JobsClient, Timeout
+
+from .conftest import API, JOB, TOKEN
+
 START = {"image": "ubuntu", "preset_name": "cpu-small"}
 
 MISTAKES = [
@@ -25,3 +29,55 @@ def test_it_is_said_before_anything_is_sent(jobs, api, call, kind, words):
     with pytest.raises(kind, match=words):
         call(jobs)
     assert api.requests == []
+
+
+ARGUMENTS = [
+    ({"timeout": None}, TypeError, r"timeout must be a neuro_sync.Timeout, .*not NoneType"),
+    ({"timeout": "5"}, TypeError, r"\(connect, read\), not str"),
+    ({"timeout": True}, TypeError, "not bool"),
+    ({"timeout": (1, 2, 3)}, TypeError, "not tuple"),
+    ({"timeout": (None, 2)}, TypeError, "not tuple"),
+    ({"timeout": 0}, ValueError, "above 0 seconds, not 0"),
+    ({"timeout": (1, float("nan"))}, ValueError, "above 0 seconds"),
+    ({"retry": 5}, TypeError, r"retry must be a neuro_sync.RetryPolicy, .*not int"),
+    ({"retry": None}, TypeError, "not NoneType"),
+    ({"token": None}, TypeError, "token must be a str, or a callable .*not NoneType"),
+    ({"token": TOKEN.encode()}, TypeError, "not bytes"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind", "words"), ARGUMENTS)
+@pytest.mark.parametrize("make", [JobsClient, Client.from_token], ids=["JobsClient", "Client"])
+def test_a_client_is_not_made_of_what_it_cannot_be(make, arguments, kind, words):
+    with pytest.raises(kind, match=words) as caught:
+        make(API, **{"token": TOKEN, **arguments})
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (5, Timeout(5, 5)),
+        (0.5, Timeout(0.5, 0.5)),
+        ((1, 2.5), Timeout(1, 2.5)),
+        ((1, None), Timeout(1, None)),
+        (Timeout(3, None), Timeout(3, None)),
+    ],
+)
+def test_a_timeout_is_said_as_requests_has_it_too(api, connect, given, meant):
+    jobs = connect(timeout=given)
+    assert jobs._http.timeout == jobs._ws.timeout == meant
+    api.answers((200, JOB))
+    assert jobs.status("job-1").id == JOB["id"]
+
+
+def test_a_login_on_disk_takes_the_same(api, tmp_path):
+    api.answers((200, {}))
+    factory = Factory(tmp_path / "login")
+    factory.login_with_token(TOKEN, url=API, timeout=5)
+    with factory.get(timeout=(1, 2)) as client:
+        assert client.jobs._http.timeout == client.jobs._ws.timeout == Timeout(1, 2)
+    for arguments, kind, words in ARGUMENTS:
+        if "token" not in arguments:
+            with pytest.raises(kind, match=words):
+                factory.get(**arguments)
