@@ -72,9 +72,12 @@ def exec_(client: "Client", arguments: argparse.Namespace) -> Optional[int]:
     if not command:
         raise ValueError("no command given")
     id = _running(client, arguments.job)
+    if arguments.no_stdin:
+        return _copy_output(client, id, command)
     if sys.stdin.isatty() and sys.stdout.isatty():
         return client.jobs.interact(id, command)
-    # Not a terminal: what comes on standard input is the input of the command.
+    # Not a terminal: what comes on standard input is the input of the command. The protocol has no
+    # end of input: the command is told its length, so all of it is read before.
     data = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
     if not data:
         return _copy_output(client, id, command)

@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 
     exec_ = add("exec", commands.exec_, "run a command in a job, exit with its exit code")
     exec_.add_argument("job")
+    exec_.add_argument(
+        "-n", "--no-stdin", action="store_true", help="leave standard input alone: it is not read"
+    )
     exec_.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
 
     top = add("top", commands.top, "show what a job uses, once a second")

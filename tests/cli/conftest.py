@@ -54,14 +54,17 @@ def program(login):
     """Starts a command line as a program of its own; its output is to be read."""
     started = []
 
-    def program(*words):
+    def program(*words, stdin=subprocess.DEVNULL, encoding="utf-8", closed=""):
+        line = [sys.executable, "-m", "neuro_sync", *map(str, words)]
+        if closed:  # as a shell says it: "<&-"
+            line = ["sh", "-c", 'exec "$@" ' + closed, "sh", *line]
         process = subprocess.Popen(
-            [sys.executable, "-m", "neuro_sync", *map(str, words)],
-            stdin=subprocess.DEVNULL,
+            line,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,
-            env=dict(os.environ, PYTHONUNBUFFERED="1"),
+            env=dict(os.environ, PYTHONUNBUFFERED="1", PYTHONIOENCODING=encoding),
         )
         started.append(process)
         return process

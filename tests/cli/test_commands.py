@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -101,6 +102,14 @@ class TestExec:
 
     def test_standard_input_is_the_input_of_the_command(self, cli, running):
         assert cli("exec", running.id, "sort", stdin=b"b\na\n").out == "a\nb\n"
+
+    def test_standard_input_may_be_left_alone(self, program, running):
+        for option in ("-n", "--no-stdin"):
+            # It stays open, and silent.
+            process = program("exec", option, running.id, "echo", "hello", stdin=subprocess.PIPE)
+            assert process.wait(30) == 0
+            assert process.stdout.read() == "hello\n"
+            process.stdin.close()
 
     def test_output_comes_as_it_is_written(self, program, running):
         process = program("exec", running.id, "--", "sh", "-c", "echo ready; sleep 600")
