@@ -11,6 +11,7 @@ from ..errors import NeuroError, StdStreamError
 from ..jobs.outcome import outcome
 from ..models.jobs import JobStatus
 from ..terminal import NOT_RUN
+from .output import printable, report
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -58,7 +59,7 @@ def run(client: "Client", arguments: argparse.Namespace) -> int:
     ended = client.jobs.wait(job.id)
     if ended.status is JobStatus.SUCCEEDED:
         return 0
-    print("{}: {}".format(ended.id, outcome(ended)), file=sys.stderr)
+    report("{}: {}".format(ended.id, outcome(ended)))
     # A job that was cancelled may have no exit code of its own, or 0.
     return ended.history.exit_code or 1
 
@@ -125,11 +126,11 @@ def ls(client: "Client", arguments: argparse.Namespace) -> None:
             created = job.history.created_at
             print(
                 row.format(
-                    job.id,
-                    job.name or "",
-                    job.status.value,
+                    printable(job.id),
+                    printable(job.name or ""),
+                    printable(job.status.value),
                     "" if created is None else "{:%Y-%m-%d %H:%M:%S}".format(created),
-                    job.container.image,
+                    printable(str(job.container.image)),
                 )
             )
 
@@ -142,7 +143,7 @@ def kill(client: "Client", arguments: argparse.Namespace) -> int:
             print(job)
         except NeuroError as error:
             # The others are killed all the same.
-            print("{}: {}".format(job, error), file=sys.stderr)
+            report("{}: {}".format(job, error))
             failed = 1
     return failed
 
@@ -165,7 +166,7 @@ def _copy_output(client: "Client", id: str, command: str) -> Optional[int]:
                 target.buffer.flush()
         except StdStreamError as error:
             if error.exit_code in NOT_RUN:
-                print(error, file=sys.stderr)
+                report(error)
         return stream.exit_code
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional
 from .._version import __version__
 from ..errors import NeuroError
 from . import commands, doctor
+from .output import prepare_streams, report
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -20,6 +21,7 @@ _INTERRUPTED = 130
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run a command line; returns the exit code, which is the job's own where a command waits for it."""
+    prepare_streams()
     arguments = _parser().parse_args(argv)
     try:
         if not arguments.needs_client:
@@ -36,7 +38,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (NeuroError, ValueError, OSError, ImportError) as error:
-        print("neuro_sync: {}".format(error), file=sys.stderr)
+        report("neuro_sync: {}".format(error))
         return 1
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from neuro_sync import JobStatus
+from neuro_sync import JobStatus, RemoteImage
 
 
 def interrupt(process):
@@ -111,6 +111,11 @@ class TestExec:
             assert process.stdout.read() == "hello\n"
             process.stdin.close()
 
+    def test_standard_input_that_is_closed_is_empty(self, program, running):
+        process = program("exec", running.id, "echo", "hello", closed="<&-")
+        assert process.communicate(timeout=30) == ("hello\n", "")
+        assert process.returncode == 0
+
     def test_output_comes_as_it_is_written(self, program, running):
         process = program("exec", running.id, "--", "sh", "-c", "echo ready; sleep 600")
         assert process.stdout.readline() == "ready\n"
@@ -198,6 +203,25 @@ class TestLs:
         assert row.split()[1:3] == ["ended-now", "succeeded"]
         assert row.split()[-1] == "ubuntu:latest"
 
+    def test_what_a_terminal_would_obey_is_escaped(self, cli, start):
+        job = start("sleep 600", image=RemoteImage("\u00fcber\x1b]0;mine\x07\n\x9b31m\u202e"))
+        [row] = [line for line in cli("ls").out.splitlines() if job.id in line]
+        assert row.endswith(" \u00fcber" + r"\x1b]0;mine\x07\n\x9b31m\u202e:latest")
+
+    def test_what_the_output_has_no_character_for_is_escaped(self, program, start):
+        job = start("sleep 600", image=RemoteImage("\u00fcber"))
+        process = program("ls", encoding="ascii")
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, "")
+        [row] = [line for line in out.splitlines() if job.id in line]
+        assert row.endswith(r" \xfcber:latest")
+
+    @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+    def test_output_that_is_closed_is_for_nobody(self, program, running, closed):
+        process = program("ls", closed=closed)
+        assert process.communicate(timeout=30) == ("", "")
+        assert process.returncode == 0
+
     def test_a_limit_keeps_the_newest(self, cli, start):
         start("sleep 600")
         newest = start("sleep 600")
@@ -263,6 +287,12 @@ class TestTheLine:
         ran = cli("--url", platform.api_url, "ls")
         assert ran.code == 1
         assert "--token-file" in ran.err
+
+    def test_what_a_server_says_is_escaped_where_a_terminal_would_obey(self, cli):
+        ran = cli("logs", "no-such\x1b[31m-job")
+        assert ran.code == 1
+        assert r"no-such\x1b[31m-job" in ran.err
+        assert "\x1b" not in ran.err
 
     def test_nobody_is_logged_in(self, cli, monkeypatch, tmp_path):
         monkeypatch.setenv("APOLO_CONFIG", str(tmp_path / "empty"))
