@@ -36,7 +36,7 @@ def run(client: "Client", arguments: argparse.Namespace) -> int:
     volumes = client.parse.volumes(arguments.volume)
     job = client.jobs.start(
         image=arguments.image,
-        preset_name=arguments.preset or next(iter(client.presets)),
+        preset_name=arguments.preset or _first_preset(client),
         command=_command(arguments.words),
         name=arguments.name,
         env=parsed.env,
@@ -51,10 +51,7 @@ def run(client: "Client", arguments: argparse.Namespace) -> int:
     try:
         _copy_log(client, job.id)
     except KeyboardInterrupt:
-        print(
-            "\nthe job goes on; to end it: python -m neuro_sync kill {}".format(job.id),
-            file=sys.stderr,
-        )
+        print("\nthe job goes on; to end it:", _kill_line(arguments, job.id), file=sys.stderr)
         raise
     ended = client.jobs.wait(job.id)
     if ended.status is JobStatus.SUCCEEDED:
@@ -141,11 +138,25 @@ def kill(client: "Client", arguments: argparse.Namespace) -> int:
         try:
             client.jobs.kill(client.jobs.status(job).id)
             print(job)
-        except NeuroError as error:
+        except (NeuroError, ValueError) as error:
             # The others are killed all the same.
-            report("{}: {}".format(job, error))
+            report("{}: {}".format(job or "''", error))
             failed = 1
     return failed
+
+
+def _first_preset(client: "Client") -> str:
+    for name in client.presets:
+        return name
+    raise ValueError("cluster {} has no presets, and a job needs one".format(client.cluster_name))
+
+
+def _kill_line(arguments: argparse.Namespace, id: str) -> str:
+    """The line that kills a job with the login that is in use."""
+    words = ["python", "-m", "neuro_sync"]
+    if arguments.url is not None:
+        words += ["--url", arguments.url, "--token-file", arguments.token_file]
+    return " ".join(map(shlex.quote, [*words, "kill", id]))
 
 
 def _running(client: "Client", job: str) -> str:

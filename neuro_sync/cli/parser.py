@@ -37,13 +37,17 @@ def main(argv: Optional[List[str]] = None) -> int:
         # The reader of our output has gone (`| head`): that is no failure, and nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (NeuroError, ValueError, OSError, ImportError) as error:
+    except (NeuroError, ValueError, OSError, ImportError, RuntimeError) as error:
         report("neuro_sync: {}".format(error))
         return 1
 
 
 def client_of(arguments: argparse.Namespace) -> "Client":
     if arguments.url is None:
+        if arguments.token_file is not None:
+            raise ValueError(
+                "--token-file needs --url, the address of the API that takes the token"
+            )
         from ..client import get
 
         return get()

@@ -1,13 +1,17 @@
 """``python -m neuro_sync``: what each command prints, and the code it exits with."""
 
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 
 import pytest
+import responses
 
 from neuro_sync import JobStatus, RemoteImage
+
+from ..peers.config import config_payload, make_token
 
 
 def interrupt(process):
@@ -60,6 +64,35 @@ class TestRun:
         assert err.strip() == "the job goes on; to end it: python -m neuro_sync kill " + id
         assert jobs.status(id).status is JobStatus.RUNNING
         jobs.kill(id)
+
+    def test_ctrl_c_says_it_with_the_login_that_is_in_use(self, program, platform, tmp_path):
+        file = tmp_path / "my token"
+        file.write_text(platform.token)
+        there = ["--url", platform.api_url, "--token-file", str(file)]
+        process = program(*there, "run", "ubuntu", "--", "sh", "-c", "echo ready; sleep 600")
+        assert process.stdout.readline() == "ready\n"
+        id = process.stderr.readline().strip()
+        _, (_, err) = interrupt(process)
+        _, _, line = err.strip().partition("to end it: python -m neuro_sync ")
+        assert shlex.split(line) == [*there, "kill", id]
+        assert platform.token not in err
+        _, err = program(*shlex.split(line)).communicate(timeout=30)
+        assert err == ""
+
+    def test_a_cluster_that_is_not_known(self, cli):
+        ran = cli("run", "image://other/x/y", "--", "true")
+        assert (ran.code, ran.err) == (1, "neuro_sync: cluster 'other' is not known\n")
+
+    def test_a_cluster_without_presets(self, cli, tmp_path):
+        config = config_payload("https://api.example")
+        config["clusters"][0]["resource_presets"] = []
+        (tmp_path / "token").write_text(make_token("alice"))
+        with responses.RequestsMock() as mock:
+            mock.add("GET", "https://api.example/api/v1/config", json=config)
+            there = ["--url", "https://api.example/api/v1", "--token-file", tmp_path / "token"]
+            ran = cli(*there, "run", "ubuntu")
+        assert ran.code == 1
+        assert ran.err == "neuro_sync: cluster default has no presets, and a job needs one\n"
 
     def test_a_refusal_is_said_in_the_words_of_the_server(self, cli):
         ran = cli("run", "-p", "no-such-preset", "ubuntu", "true")
@@ -243,6 +276,12 @@ class TestKill:
         assert "no-such-job: " in ran.err
         assert jobs.wait(running.id, timeout=30).status is JobStatus.CANCELLED
 
+    def test_an_empty_name_does_not_save_the_others(self, cli, running, jobs):
+        ran = cli("kill", "", running.id)
+        assert ran.code == 1
+        assert ran.err.startswith("'': ")
+        assert jobs.wait(running.id, timeout=30).status is JobStatus.CANCELLED
+
 
 class TestLocal:
     def test_a_platform_until_ctrl_c(self, program, cli, tmp_path):
@@ -287,6 +326,11 @@ class TestTheLine:
         ran = cli("--url", platform.api_url, "ls")
         assert ran.code == 1
         assert "--token-file" in ran.err
+
+    def test_a_token_without_a_url_is_not_left_out(self, cli, tmp_path):
+        ran = cli("--token-file", tmp_path / "token", "ls")
+        assert (ran.code, ran.out) == (1, "")
+        assert "--token-file needs --url" in ran.err
 
     def test_what_a_server_says_is_escaped_where_a_terminal_would_obey(self, cli):
         ran = cli("logs", "no-such\x1b[31m-job")
