@@ -18,7 +18,7 @@ from ..transport.http import HttpTransport
 from ..transport.retry import RetryPolicy, Timeout
 from .selection import Selection, first_selection
 from .server import ServerConfig, fetch_server_config
-from .store import NotWritable, Store, Tokens
+from .store import NotWritable, Store, Tokens, login_exists
 from .tokens import StoredToken
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ class Factory:
                     timeout=timeout,
                     retry=retry,
                 )
+            except ConfigError:
+                if not self.is_config_present:  # else another process was quicker
+                    raise
         store = Store.open(self._path)
         source = StoredToken(store, _http(timeout, retry))
         http = HttpTransport(source, timeout=timeout, retry=retry)
@@ -240,9 +243,7 @@ class Factory:
         self, url: "Union[str, URL]", timeout: Timeout, *, ask: bool = True
     ) -> "_LoginSession":
         if self.is_config_present:
-            raise ConfigError(
-                "{} has a login already: log out first, with Factory().logout()".format(self._path)
-            )
+            raise login_exists(self._path)
         return _LoginSession(self._path, str(url).rstrip("/"), timeout, ask)
 
     def __repr__(self) -> str:

@@ -8,11 +8,12 @@ import json
 import os
 import sqlite3
 import stat
+import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from ..errors import ConfigError, ProtocolError
 from ..models.cluster import Cluster, Project
@@ -20,9 +21,10 @@ from .schemas import NEWEST, SCHEMAS, Schema, dump_clusters, dump_projects
 from .selection import Selection
 from .server import AuthSettings, ServerConfig
 
-__all__ = ["Login", "NotWritable", "Store", "Tokens"]
+__all__ = ["Login", "NotWritable", "Store", "Tokens", "login_exists"]
 
 _FILE = "db"
+_BESIDE = ("-journal", "-wal", "-shm")  # endings of what SQLite keeps beside a file that is in use
 _PATIENCE = 5.0  # seconds to wait for a CLI that is writing
 _NO_ORG = "NO_ORG"
 _DEFAULT_ORG = "default-org"  # what the newest CLI has where a cluster lists no organisation
@@ -88,7 +90,10 @@ class Store:
     ) -> "Store":
         """Write a new login, in the form of the newest CLI that can work with this server.
 
+        It is there as a whole or not at all, and replaces none.
+
         Raises:
+            ConfigError: there is a login already.
             NotWritable: the directory or its disk does not take it.
         """
         schema = NEWEST if server.has_projects else SCHEMAS[0]
@@ -113,29 +118,27 @@ class Store:
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chmod(str(path), 0o700)
-            _create_private(path / _FILE)
-            with closing(_connect(path)) as db, db:
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute(schema.sql)
-                db.execute(
-                    "INSERT INTO main ({}) VALUES ({})".format(
-                        ", ".join(names), ", ".join("?" * len(names))
-                    ),
-                    [row[name] for name in names],
-                )
+            with _private_file(path) as new:
+                with closing(_connect(new)) as db:
+                    with db:
+                        db.execute(schema.sql)
+                        db.execute(
+                            "INSERT INTO main ({}) VALUES ({})".format(
+                                ", ".join(names), ", ".join("?" * len(names))
+                            ),
+                            [row[name] for name in names],
+                        )
+                    # Behind all else, so that nothing is left in a log beside the file.
+                    db.execute("PRAGMA journal_mode=WAL")
+                _publish(new, path)
         except (OSError, sqlite3.Error) as error:
-            cls.delete(path)  # half a login would be in the way of the next try
             raise NotWritable("cannot write the login into {}: {}".format(path, error)) from error
         return cls(path, login)
 
     @classmethod
     def delete(cls, path: Path) -> None:
         """Remove the login, and the directory if nothing else is in it."""
-        for name in (_FILE, _FILE + "-wal", _FILE + "-shm"):
-            try:
-                (path / name).unlink()
-            except (FileNotFoundError, NotADirectoryError):
-                pass
+        _remove(path / _FILE, "", *_BESIDE)
         try:
             path.rmdir()
         except OSError:
@@ -199,7 +202,7 @@ class Store:
     def _update(self, **values: Any) -> None:
         """Change columns of the row; those that a file of its generation does not have are left out."""
         try:
-            with closing(_connect(self.path)) as db, db:
+            with closing(_connect(self.path / _FILE)) as db, db:
                 # A CLI writes by deleting the row and inserting another one: not in between.
                 db.execute("BEGIN IMMEDIATE")
                 row = _newest_row(db)
@@ -241,14 +244,55 @@ def _check(path: Path) -> None:
             raise ConfigError("others can read {}: chmod {:o} {}".format(item, allowed, item))
 
 
-def _create_private(file: Path) -> None:
-    os.close(os.open(str(file), os.O_CREAT | os.O_RDWR, 0o600))
-    os.chmod(str(file), 0o600)
+def login_exists(path: Path) -> ConfigError:
+    return ConfigError(
+        "{} has a login already: log out first, with Factory().logout()".format(path)
+    )
 
 
-def _connect(path: Path, options: str = "mode=rw") -> sqlite3.Connection:
+@contextmanager
+def _private_file(path: Path) -> Iterator[Path]:
+    """A file in a directory for a while; from its first moment on only its owner can read it."""
+    descriptor, name = tempfile.mkstemp(prefix=_FILE + "-", suffix=".new", dir=str(path))
+    os.close(descriptor)
+    new = Path(name)
+    try:
+        yield new
+    finally:
+        _remove(new, "", *_BESIDE)
+
+
+def _publish(new: Path, path: Path) -> None:
+    """Make a file that is complete the login.
+
+    Raises:
+        ConfigError: there is a login already.
+    """
+    file = path / _FILE
+    if not file.exists():
+        # What another login has left would be taken for a part of this one.
+        _remove(file, *_BESIDE)
+    try:
+        os.link(str(new), str(file))
+    except OSError as error:
+        if file.exists():
+            raise login_exists(path) from error
+        # A disk without links: of two logins at the same moment the later one may stay.
+        os.rename(str(new), str(file))
+
+
+def _remove(file: Path, *endings: str) -> None:
+    """Remove a file, and those that SQLite has beside it."""
+    for ending in endings:
+        try:
+            os.unlink(str(file) + ending)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+
+
+def _connect(file: Path, options: str = "mode=rw") -> sqlite3.Connection:
     """Open the file, which has to be there: a login that was left must not come back as an empty one."""
-    uri = "{}?{}".format((path / _FILE).absolute().as_uri(), options)
+    uri = "{}?{}".format(file.absolute().as_uri(), options)
     db = sqlite3.connect(uri, uri=True, timeout=_PATIENCE)
     db.row_factory = sqlite3.Row
     return db
@@ -269,14 +313,14 @@ def _read_row(path: Path) -> Dict[str, Any]:
     """
     try:
         try:
-            with closing(_connect(path)) as db:
+            with closing(_connect(path / _FILE)) as db:
                 return _newest_row(db)
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or _has_log(path):
                 raise
             # Even to read, SQLite makes files beside this one; on a disk that is full or takes no writing
             # it can't, but then nobody else writes either.
-            with closing(_connect(path, "mode=ro&immutable=1")) as db:
+            with closing(_connect(path / _FILE, "mode=ro&immutable=1")) as db:
                 return _newest_row(db)
     except sqlite3.Error as error:
         if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):

@@ -78,6 +78,18 @@ class TestToken:
         assert row_of(factory.path) == before
         assert server.asked == [server.token]
 
+    def test_who_was_quicker_stays_logged_in(self, factory, server):
+        """While the one is at the browser, the other logs in at another terminal."""
+
+        def person(page):
+            factory.login_with_token(server.token, url=server.url)
+            return "the-code"
+
+        with pytest.raises(ConfigError, match="log out first"):
+            factory.login_headless(person, url=server.url)
+        with factory.get() as client:
+            assert client.config.token() == server.token
+
     @pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
     def test_only_its_owner_can_read_it(self, factory, server):
         factory.path.mkdir(mode=0o755)
@@ -192,6 +204,24 @@ class TestPassedConfig:
         (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
         assert "kept in memory" in record.getMessage()
         assert server.token not in caplog.text
+
+    def test_another_process_of_the_job_was_quicker(self, server, monkeypatch, home, caplog):
+        text = passed(token=server.token, cluster="default", url=server.url)
+        monkeypatch.setenv("NEURO_PASSED_CONFIG", text)
+        answer = server.config
+
+        def other_first(base, authorized):
+            server.config = answer
+            Factory().login_with_passed_config()
+            return answer(base, authorized)
+
+        server.config = other_first
+        with neuro_sync.get() as client:
+            assert client.config.path == home / ".apolo"
+            assert client.username == "alice"
+        assert len(server.asked) == 2
+        assert Factory().is_config_present
+        assert "memory" not in caplog.text
 
     def test_nothing_was_passed(self, factory):
         with pytest.raises(ConfigError, match="pass_config=True"):

@@ -1,5 +1,6 @@
 """The login on disk, of every generation of the CLI: read as it is, and changed without harm to its owner."""
 
+import errno
 import json
 import os
 import re
@@ -225,6 +226,70 @@ def test_a_new_login_is_in_the_form_of_a_cli_that_can_work_there(tmp_path, confi
         assert read.server.has_projects
 
 
+class TestNew:
+    """A login that is written is there as a whole, or not at all, and takes nobody else's place."""
+
+    SERVER = parse_server_config(CONFIGS[2026]("https://api.example"))
+
+    def create(self, path, tokens=NEW):
+        selection = Selection("default", "acme", "vision")
+        return Store.create(path, "https://api.example/api/v1", tokens, self.SERVER, selection)
+
+    @pytest.fixture(params=["links", "no links"])
+    def disk(self, request, monkeypatch):
+        """One that knows hard links, and one that does not."""
+
+        def link(*names, **options):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        if request.param == "no links":
+            monkeypatch.setattr(os, "link", link)
+
+    def test_who_comes_second_changes_nothing(self, disk, tmp_path):
+        self.create(tmp_path / "new")
+        before = row_of(tmp_path / "new")
+        with pytest.raises(ConfigError, match="has a login already: log out first"):
+            self.create(tmp_path / "new", Tokens("theirs", 5e9))
+        assert row_of(tmp_path / "new") == before
+        assert os.listdir(str(tmp_path / "new")) == ["db"]
+
+    def test_of_many_at_the_same_moment_one_gets_it(self, tmp_path):
+        barrier = threading.Barrier(8)
+        written, refused = [], []
+
+        def log_in(tokens):
+            barrier.wait(30)
+            try:
+                written.append(self.create(tmp_path / "new", tokens).login.tokens)
+            except ConfigError as error:
+                refused.append(str(error))
+
+        threads = [
+            threading.Thread(target=log_in, args=(Tokens(str(number), 5e9),)) for number in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert written == [Store.open(tmp_path / "new").login.tokens]
+        assert ["has a login already" in text for text in refused] == [True] * 7
+        assert os.listdir(str(tmp_path / "new")) == ["db"]
+
+    def test_what_another_login_has_left_is_no_part_of_it(self, tmp_path):
+        """A log that is there without its file, as when a person removed that alone."""
+        path = write_login(tmp_path / "login", 2026, token="of-before")
+        with closing(sqlite3.connect(str(path / "db"))) as db:
+            with db:
+                db.execute("UPDATE main SET token = 'left'")
+            (path / "db").unlink()
+            left = {item: item.read_bytes() for item in path.iterdir()}
+        assert left
+        for item, content in left.items():
+            item.write_bytes(content)
+        self.create(path)
+        assert Store.open(path).login.tokens == NEW
+
+
 def test_the_cli_and_what_it_keeps_beside_are_left_alone(path):
     with closing(sqlite3.connect(str(path / "db"))) as db:
         before = db.execute("SELECT name, sql FROM sqlite_master").fetchall()
@@ -363,7 +428,7 @@ class TestNowhereToWrite:
         arguments = tmp_path / "new", "https://api.example/api/v1", NEW, server, selection
         with nothing_can_be_written(), pytest.raises(ConfigError, match="cannot write the login"):
             Store.create(*arguments)
-        assert not Store.exists(tmp_path / "new")
+        assert os.listdir(str(tmp_path / "new")) == []
         Store.create(*arguments)
         assert Store.open(tmp_path / "new").login.tokens == NEW
 
