@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Tuple, Union
 from urllib.parse import urlencode
 
 from ..errors import AuthError, ConfigError
@@ -48,10 +48,13 @@ class Factory:
 
     Attributes:
         path: directory of the login.
+
+    Raises:
+        ConfigError: the path begins with the home directory of a user who is not there.
     """
 
     def __init__(self, path: Union[str, Path, None] = None) -> None:
-        chosen = _default_path() if path is None else Path(path).expanduser()
+        chosen = _default_path() if path is None else _expanded(path)
         # The program may change its current directory.
         self._path = chosen.absolute()
 
@@ -221,6 +224,9 @@ class Factory:
 
         Args:
             show_browser_cb: opens the page that ends the browser's session too, whose URL it gets.
+
+        Raises:
+            ConfigError: the login can't be removed.
         """
         page = None if show_browser_cb is None else self._logout_page()
         if show_browser_cb is not None and page is not None:
@@ -309,10 +315,19 @@ class _LoginSession:
 
 def _default_path() -> Path:
     """Where the CLI looks: the first place that has a login, else the first."""
-    places: List[Path] = [
-        Path(os.environ.get(name) or default).expanduser() for name, default in _PLACES
-    ]
+    places = [_expanded(os.environ.get(name) or default) for name, default in _PLACES]
     return next((place for place in places if Store.exists(place)), places[0])
+
+
+def _expanded(path: Union[str, Path]) -> Path:
+    """With the home directory in it; a user without one, as containers have it, is at home in the root."""
+    try:
+        return Path(path).expanduser()
+    except (KeyError, RuntimeError) as error:  # KeyError: Python 3.7
+        first, *others = Path(path).parts
+        if first != "~":
+            raise ConfigError("{}: there is no such user".format(path)) from error
+        return Path(os.sep, *others)
 
 
 def _http(timeout: Timeout, retry: RetryPolicy) -> HttpTransport:

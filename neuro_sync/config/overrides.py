@@ -44,7 +44,7 @@ def load_overrides(path: Path) -> Overrides:
         ConfigError: a file is not TOML, or says what it may not say.
     """
     files = [file for file in (path / _GLOBAL_NAME, _nearest()) if file is not None]
-    key: _Key = tuple(_stamp(file) for file in files if file.is_file())
+    key: _Key = tuple(_stamp(file) for file in files if _is_file(file))
     if not key:
         return NO_OVERRIDES
     found = _cache.get(key)
@@ -64,9 +64,14 @@ def _nearest() -> Optional[Path]:
         if directory.parent == directory:
             return None  # the root itself is not looked at
         for name in _LOCAL_NAMES:
-            if (directory / name).is_file():
+            if _is_file(directory / name):
                 return directory / name
     return None
+
+
+def _is_file(file: Path) -> bool:
+    """A file is there that this user may know of."""
+    return os.path.isfile(str(file))
 
 
 def _stamp(file: Path) -> Tuple[str, int, int]:

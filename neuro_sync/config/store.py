@@ -72,7 +72,7 @@ class Store:
     @classmethod
     def exists(cls, path: Path) -> bool:
         """A login is there."""
-        return (path / _FILE).is_file()
+        return os.path.isfile(str(path / _FILE))  # also where nobody may look
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -137,8 +137,15 @@ class Store:
 
     @classmethod
     def delete(cls, path: Path) -> None:
-        """Remove the login, and the directory if nothing else is in it."""
-        _remove(path / _FILE, "", *_BESIDE)
+        """Remove the login, and the directory if nothing else is in it.
+
+        Raises:
+            ConfigError: it can't be removed.
+        """
+        try:
+            _remove(path / _FILE, "", *_BESIDE)
+        except OSError as error:
+            raise ConfigError("cannot remove the login in {}: {}".format(path, error)) from error
         try:
             path.rmdir()
         except OSError:
@@ -230,7 +237,16 @@ def _org_on_disk(
 
 def _check(path: Path) -> None:
     file = path / _FILE
-    if not path.is_dir() or not file.is_file():
+    try:
+        found = stat.S_ISREG(os.stat(str(file)).st_mode)
+    except PermissionError as error:
+        raise ConfigError(
+            "there is no login in {} that this user can reach: name another directory in APOLO_CONFIG, "
+            "and log in there".format(path)
+        ) from error
+    except OSError:
+        found = False
+    if not found:
         raise ConfigError(
             "there is no login in {}: log in with the platform's CLI, or with Factory().login()".format(
                 path
@@ -284,10 +300,12 @@ def _publish(new: Path, path: Path) -> None:
 def _remove(file: Path, *endings: str) -> None:
     """Remove a file, and those that SQLite has beside it."""
     for ending in endings:
+        name = str(file) + ending
         try:
-            os.unlink(str(file) + ending)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
+            os.unlink(name)
+        except OSError:
+            if os.path.lexists(name):
+                raise
 
 
 def _connect(file: Path, options: str = "mode=rw") -> sqlite3.Connection:

@@ -1,6 +1,11 @@
 """A platform that is not there: its config and its login service are answered by ``responses``."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
@@ -8,6 +13,7 @@ import responses
 
 from tests.peers.config import config_payload, make_token
 
+ROOT = str(Path(__file__).resolve().parents[3])
 BASE = "https://api.example"
 API = BASE + "/api/v1"
 
@@ -88,3 +94,41 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(home)
     return home
+
+
+@pytest.fixture
+def confined():
+    """Runs a program that root's rights over all files do not help; returns what it printed.
+
+    ``options`` are of bubblewrap: how it sees the files.
+    """
+    if shutil.which("bwrap") is None:
+        pytest.skip("needs bubblewrap")
+
+    def confined(program, *arguments, options=(), **environment):
+        done = subprocess.run(
+            [
+                *["bwrap", "--dev-bind", "/", "/", "--cap-drop", "ALL", *map(str, options)],
+                *[sys.executable, "-c", program, *map(str, arguments)],
+            ],
+            env={**os.environ, "PYTHONPATH": ROOT, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+        if done.stderr.startswith(b"bwrap:"):
+            pytest.skip(done.stderr.decode())
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode()
+
+    return confined
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """A directory that nobody may look into; below it is ``inside``."""
+    path = tmp_path / "locked"
+    (path / "inside").mkdir(parents=True)
+    path.chmod(0)
+    yield path
+    path.chmod(0o700)

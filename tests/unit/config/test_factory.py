@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,7 +13,7 @@ import neuro_sync
 from neuro_sync import AuthenticationError, AuthError, ConfigError, Factory
 from tests.peers.config import make_token
 
-from .databases import row_of
+from .databases import row_of, write_login
 
 
 @pytest.fixture
@@ -223,6 +224,21 @@ class TestPassedConfig:
         assert Factory().is_config_present
         assert "memory" not in caplog.text
 
+    @pytest.mark.parametrize("how", ["locked", "read-only"])
+    def test_a_home_that_takes_no_login(self, platform, confined, locked, tmp_path, how):
+        facts = {"token": platform.token, "cluster": "local", "url": platform.api_url}
+        environment, options = {"HOME": str(locked)}, []
+        if how == "read-only":
+            environment["HOME"], there = str(tmp_path), tmp_path / ".apolo"
+            there.mkdir(mode=0o700)
+            options = ["--ro-bind", there, there]
+        program = (
+            "import neuro_sync\n"
+            "with neuro_sync.get() as client: print(client.config.path, client.cluster_name)"
+        )
+        environment["NEURO_PASSED_CONFIG"] = passed(**facts)
+        assert confined(program, options=options, **environment) == "None local\n"
+
     def test_nothing_was_passed(self, factory):
         with pytest.raises(ConfigError, match="pass_config=True"):
             factory.login_with_passed_config()
@@ -288,6 +304,19 @@ class TestLogout:
         factory.logout(lambda page: pytest.fail("which page?"))
         assert not factory.path.exists()
 
+    @pytest.mark.parametrize("there", [True, False])
+    def test_what_can_not_be_removed(self, tmp_path, confined, there):
+        login = write_login(tmp_path / "login", 2026, token="t")
+        if not there:
+            (login / "db").unlink()
+        program = (
+            "import sys, neuro_sync\n"
+            "try: neuro_sync.Factory(sys.argv[1]).logout()\n"
+            "except neuro_sync.ConfigError as error: print(error)"
+        )
+        said = confined(program, login, options=["--ro-bind", login, login])
+        assert said.startswith("cannot remove the login in {}".format(login)) == there
+
 
 class TestPlace:
     """Where the CLI looks, in its order."""
@@ -299,6 +328,33 @@ class TestPlace:
         assert Factory().path == home / ".apolo"
         with pytest.raises(ConfigError, match=r"no login in .*\.apolo.*: log in with"):
             neuro_sync.get()
+
+    def test_nobody_may_look_where_it_would_be(self, confined, locked):
+        program = (
+            "import neuro_sync\n"
+            "try: neuro_sync.get()\n"
+            "except neuro_sync.ConfigError as error: print(error)\n"
+            "neuro_sync.Factory().logout()"
+        )
+        said = confined(program, HOME=str(locked))
+        assert said.startswith("there is no login in {}".format(locked / ".apolo"))
+        assert "APOLO_CONFIG" in said
+
+    @pytest.mark.skipif(os.name == "nt", reason="a user is somebody there")
+    def test_a_user_without_a_home(self, monkeypatch, server, tmp_path):
+        """As a container has one that is a number and no more."""
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+        assert Factory().path == Path("/.apolo")
+        assert Factory("~/x").path == Path("/x")
+        monkeypatch.setenv("APOLO_CONFIG", str(tmp_path / "login"))
+        self.log_in(None, server)
+        with neuro_sync.get() as client:
+            assert client.config.path == tmp_path / "login"
+
+    def test_the_home_of_a_user_who_is_not_there(self):
+        with pytest.raises(ConfigError, match="~no-such-user/x: there is no such user"):
+            Factory("~no-such-user/x")
 
     def test_the_older_place_where_there_is_a_login(self, home, server):
         self.log_in(home / ".neuro", server)

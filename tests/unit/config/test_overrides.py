@@ -129,3 +129,15 @@ def test_a_current_directory_that_was_removed(login, home, monkeypatch):
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert load_overrides(login) == NO_OVERRIDES
+
+
+def test_a_current_directory_below_one_that_nobody_may_look_into(confined, locked, login):
+    locked.chmod(0o700)
+    program = (
+        "import os, pathlib, sys\n"
+        "from neuro_sync.config.overrides import NO_OVERRIDES, load_overrides\n"
+        "os.chdir(sys.argv[1])\n"
+        "os.chmod(os.path.dirname(sys.argv[1]), 0)\n"
+        "print(load_overrides(pathlib.Path(sys.argv[2])) == NO_OVERRIDES)"
+    )
+    assert confined(program, locked / "inside", login) == "True\n"

@@ -4,14 +4,10 @@ import errno
 import json
 import os
 import re
-import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +21,6 @@ from tests.peers.config import make_token
 
 from .databases import GENERATIONS, row_of, write_login
 
-ROOT = str(Path(__file__).resolve().parents[3])
 NEW = Tokens("token-1", 5e9, "refresh-1")
 
 
@@ -439,24 +434,14 @@ class TestNowhereToWrite:
             Store.create(tmp_path / "file", "x", NEW, server, Selection("default", None, None))
         assert (tmp_path / "file").is_file()
 
-    @pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap to mount it so")
-    def test_a_read_only_mount_stops_no_reading(self, tmp_path):
+    def test_a_read_only_mount_stops_no_reading(self, tmp_path, confined):
         path = write_login(tmp_path / "login", 2026, token="secret")
-        script = (
-            "import sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
+        program = (
+            "import sys, pathlib\n"
             "from neuro_sync.config.store import Store\n"
-            "print(Store.open(pathlib.Path(sys.argv[2])).login.selection.project_name)"
+            "print(Store.open(pathlib.Path(sys.argv[1])).login.selection.project_name)"
         )
-        mount = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", str(path), str(path)]
-        done = subprocess.run(
-            [*mount, sys.executable, "-c", script, ROOT, str(path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=60,
-        )
-        if done.stderr.startswith(b"bwrap:"):
-            pytest.skip(done.stderr.decode())
-        assert done.stdout == b"vision\n", done.stderr
+        assert confined(program, path, options=["--ro-bind", path, path]) == "vision\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
