@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional, Set
 
 import jwt
 from aiohttp import web
@@ -16,13 +16,17 @@ __all__ = ["Tokens", "authorize", "user_of"]
 _PROTOCOL_PREFIX = "bearer.apolo.us-"
 _QUERY_KEY = "neuro-auth-token"
 _ALGORITHM = "HS256"
+_REFRESH = "refresh"
 
 
 class Tokens:
     """Makes tokens and checks them.
 
     The key, and how many times all tokens were made to expire, are kept in a file that only its owner can read,
-    and so is a token that never expires by itself.
+    and so is a token that never expires by itself. Refresh tokens outlive a restart and that all others expire.
+
+    Attributes:
+        rotates: each refresh token gets one token, and the next refresh token with it.
     """
 
     def __init__(self, directory: str, user: str) -> None:
@@ -30,7 +34,8 @@ class Tokens:
         self._secret_file = os.path.join(directory, "secret.json")
         self.token_file = os.path.join(directory, "token")
         self._secret = self._load()
-        self._refresh_tokens: Dict[str, int] = {}
+        self.rotates = False
+        self._used: Set[str] = set()
         self._write_token()
 
     def _load(self) -> Dict[str, Any]:
@@ -56,18 +61,28 @@ class Tokens:
         }
         if lifetime is not None:
             claims["exp"] = time.time() + lifetime
-        token = jwt.encode(claims, self._secret["key"], algorithm=_ALGORITHM)
+        return self._sign(claims)
+
+    def _sign(self, claims: Mapping[str, Any]) -> str:
+        token = jwt.encode(dict(claims), self._secret["key"], algorithm=_ALGORITHM)
         return token if isinstance(token, str) else token.decode("ascii")
 
     def user(self, token: str) -> Optional[str]:
         """Whose a token is; None: it is not valid."""
-        try:
-            claims = jwt.decode(token, self._secret["key"], algorithms=[_ALGORITHM])
-        except jwt.InvalidTokenError:
-            return None
+        claims = self._claims(token)
         if claims.get("generation") != self._secret["generation"]:
             return None
         return str(claims["identity"])
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        """What a token says; nothing where it is none of ours."""
+        try:
+            claims: Mapping[str, Any] = jwt.decode(
+                token, self._secret["key"], algorithms=[_ALGORITHM]
+            )
+        except jwt.InvalidTokenError:
+            return {}
+        return claims
 
     def expire_all(self) -> None:
         """Refuse every token that there is, and write a new one into the file."""
@@ -76,14 +91,16 @@ class Tokens:
         self._write_token()
 
     def make_refresh_token(self) -> str:
-        """A token that gets one access token."""
-        token = secrets.token_urlsafe(24)
-        self._refresh_tokens[token] = 1
-        return token
+        """A token that gets access tokens."""
+        return self._sign({"use": _REFRESH, "jti": secrets.token_hex(8)})
 
-    def use_refresh_token(self, token: str) -> bool:
-        """True once for each refresh token."""
-        return self._refresh_tokens.pop(token, 0) == 1
+    def take_refresh_token(self, token: str) -> bool:
+        """Whether it gets an access token now."""
+        if self._claims(token).get("use") != _REFRESH or token in self._used:
+            return False
+        if self.rotates:
+            self._used.add(token)
+        return True
 
 
 async def authorize(request: web.Request) -> str:

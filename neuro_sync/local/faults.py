@@ -131,10 +131,14 @@ class FaultSwitch:
 
     def clear(self) -> None:
         self._faults.clear()
+        self._tokens.rotates = False
         self.seen.clear()
 
     def expire_token(self) -> None:
         self._tokens.expire_all()
+
+    def rotate_refresh_tokens(self) -> None:
+        self._tokens.rotates = True
 
     def take(self, endpoint: str) -> Optional[Fault]:
         """The fault that strikes a request now."""
@@ -170,6 +174,8 @@ def setup_faults(app: web.Application, switch: FaultSwitch) -> None:
         body: Dict[str, Any] = await request.json()
         if body.get("kind") == "expire_token":
             switch.expire_token()
+        elif body.get("kind") == "rotate_refresh_tokens":
+            switch.rotate_refresh_tokens()
         else:
             try:
                 switch.add(Fault(body))

@@ -74,16 +74,17 @@ class _OAuth:
             self._check_code(form)
         elif grant != "refresh_token":
             raise refusal(web.HTTPBadRequest, error="unsupported_grant_type")
-        elif not self._tokens.use_refresh_token(str(form.get("refresh_token"))):
+        elif not self._tokens.take_refresh_token(str(form.get("refresh_token"))):
             raise refusal(web.HTTPForbidden, error="invalid_grant")
-        return web.json_response(
-            {
-                "access_token": self._tokens.make(self._lifetime),
-                "refresh_token": self._tokens.make_refresh_token(),
-                "expires_in": self._lifetime,
-                "token_type": "Bearer",
-            }
-        )
+        answer = {
+            "access_token": self._tokens.make(self._lifetime),
+            "expires_in": self._lifetime,
+            "token_type": "Bearer",
+        }
+        # The one of the login stays good, unless a fault was switched on.
+        if grant == "authorization_code" or self._tokens.rotates:
+            answer["refresh_token"] = self._tokens.make_refresh_token()
+        return web.json_response(answer)
 
     def _check_code(self, form: Mapping[str, Any]) -> None:
         login = self._logins.pop(str(form.get("code")), None)

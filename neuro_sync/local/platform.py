@@ -179,6 +179,10 @@ class Faults:
         """Refuse every token that there is with 401. ``platform.token`` is a new one then."""
         self._call("POST", {"kind": "expire_token"})
 
+    def rotate_refresh_tokens(self) -> None:
+        """Take each refresh token once from now on, until ``clear()``, and give the next one with the answer."""
+        self._call("POST", {"kind": "rotate_refresh_tokens"})
+
     def clear(self) -> None:
         """Switch all faults off, and count requests anew."""
         self._call("DELETE")

@@ -64,6 +64,7 @@ def test_one_refresh_serves_all(login, sleeper, faults, figure):
             for worker in workers:
                 assert worker.stdout.readline() == b"ready\n"
             faults.clear()
+            faults.rotate_refresh_tokens()  # a second refresh with the same one would be refused
             faults.expire_token()
             for worker in workers:
                 worker.stdin.write(b"\n")

@@ -200,6 +200,7 @@ def test_no_token_is_seen_anywhere(
         use_everything(client, witness, sleeper.id)
         fail_in_every_way(client, faults, witness, sleeper.id)
         said_again = fail_with_the_token_said_again(client, faults, witness, sleeper.id)
+        faults.rotate_refresh_tokens()
         faults.expire_token()  # the next call refreshes it
         client.jobs.status(sleeper.id)
     secrets += stored_secrets(tmp_path / "login")

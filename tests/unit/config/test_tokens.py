@@ -310,7 +310,6 @@ def code_of(page):
 
 
 def test_eight_threads_of_four_processes_refresh_once(tmp_path, platform):
-    """With a login service that takes each refresh token once: a second try would be refused."""
     login = tmp_path / "login"
     neuro_sync.Factory(login).login_headless(code_of, url=platform.api_url)
     store = Store.open(login)
