@@ -13,6 +13,8 @@ from ..errors import (
     ConfigError,
     IllegalArgumentError,
     ProtocolError,
+    RateLimited,
+    ResourceNotFound,
 )
 from ..transport.auth import TokenSource
 from ..transport.forklock import ForkLock
@@ -58,7 +60,8 @@ def request_token(
     """Get a token from the login service.
 
     Raises:
-        AuthenticationError: the service refuses.
+        AuthenticationError: the service refuses, or is not there.
+        RateLimited, ServerError: it can't now; the login is good.
         ConnectionFailed: it does not answer.
 
     Endpoint: ``POST {token_url}``.
@@ -75,9 +78,15 @@ def request_token(
             authorize=False,
             repeatable=True,
         )
-    except (ClientError, IllegalArgumentError) as error:
+    except RateLimited:
+        raise
+    except (ClientError, IllegalArgumentError, ResourceNotFound) as error:
         raise AuthenticationError(
-            "the login service refuses ({}): log in again".format(error), status=error.status
+            "the login service refuses ({}): log in again".format(error.args[0]),
+            status=error.status,
+            method=error.method,
+            url=error.url,
+            attempts=error.attempts,
         ) from error
     return parse_token_answer(response.json(), time.time(), refresh_token)
 

@@ -5,6 +5,11 @@ import sys
 import threading
 from pathlib import Path
 
+from neuro_sync import JobStatus, RetryPolicy
+
+from ..gates import WAIT_AT_GATE, open_gate
+from .test_waiting import when
+
 ROOT = Path(__file__).resolve().parents[2]
 THREADS, PROCESSES = 8, 4
 
@@ -88,3 +93,24 @@ def test_one_refresh_serves_all(login, sleeper, faults, figure):
             worker.communicate()
     with login.get() as client:
         client.jobs.status(sleeper.id)
+
+
+def test_a_wait_outlives_a_login_service_that_has_too_much_to_do(login, flaky_jobs, faults):
+    waiting = "sh -c '{}'".format(WAIT_AT_GATE)
+    job = flaky_jobs.start(image="ubuntu", preset_name="cpu-small", command=waiting)
+    flaky_jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=30)
+    faults.clear()
+
+    def make_it_busy():
+        faults.answer(429, endpoint="token", times=2)
+        faults.expire_token()
+
+    try:
+        with login.get(retry=RetryPolicy(attempts=1)) as client:
+            busy = when(lambda: faults.seen("status") >= 1, make_it_busy)
+            over = when(lambda: faults.seen("token") >= 3, lambda: open_gate(flaky_jobs, job.id))
+            assert client.jobs.wait(job.id, timeout=60).status is JobStatus.SUCCEEDED
+        busy.join()
+        over.join()
+    finally:
+        flaky_jobs.kill(job.id)

@@ -16,7 +16,13 @@ import pytest
 import responses
 
 import neuro_sync
-from neuro_sync import AuthenticationError, ConnectionFailed, ProtocolError, RetryPolicy
+from neuro_sync import (
+    AuthenticationError,
+    ConnectionFailed,
+    ProtocolError,
+    RateLimited,
+    RetryPolicy,
+)
 from neuro_sync.config.store import Store, Tokens
 from neuro_sync.config.tokens import StoredToken, parse_token_answer
 from neuro_sync.transport.auth import StaticToken
@@ -154,12 +160,17 @@ class TestRefresh:
             assert source.token() == "theirs"
         assert row_of(path)["refresh_token"] == "theirs-too"
 
-    @pytest.mark.parametrize("status", [400, 401, 403])
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
     def test_a_service_that_refuses_says_to_log_in_again(self, source, server, path, status):
         before = row_of(path)
         server.answers = [status, status]
-        with pytest.raises(AuthenticationError, match=r"refuses .*invalid_grant.*: log in again"):
+        with pytest.raises(
+            AuthenticationError, match=r"refuses .*invalid_grant.*: log in again"
+        ) as caught:
             source.token()
+        error = caught.value
+        assert (error.status, error.method, error.attempts) == (status, "POST", 1)
+        assert error.url == "https://api.example/oauth/token"
         assert not source.refresh("old")
         assert row_of(path) == before
 
@@ -170,6 +181,21 @@ class TestRefresh:
             )
             with pytest.raises(ConnectionFailed):
                 source.token()
+        assert source.token() == make_token("user-1")
+
+    def test_a_service_that_has_too_much_to_do_is_none_either(self, source, server):
+        with responses.RequestsMock() as mock:
+            mock.add(
+                responses.POST,
+                "https://api.example/oauth/token",
+                status=429,
+                headers={"Retry-After": "30"},
+                json={"error": "too_many_requests"},
+            )
+            for use in (source.token, lambda: source.refresh("old")):
+                with pytest.raises(RateLimited, match="too_many_requests") as caught:
+                    use()
+                assert caught.value.retry_after == 30.0
         assert source.token() == make_token("user-1")
 
     @pytest.mark.parametrize("refresh_token", ["", None])
