@@ -70,12 +70,15 @@ def _versions() -> str:
 
 
 def _login_on_disk() -> Finding:
-    from ..config.factory import Factory
+    from ..config.factory import Factory, is_passed
 
     factory = Factory()
     path = Path(factory.path)
     if factory.is_config_present:
         return Finding(True, "config", "found in {}".format(path))
+    if is_passed():
+        found = "none in {} yet, but this job was given its owner's".format(path)
+        return Finding(True, "config", found)
     return Finding(
         False,
         "config",

@@ -1,5 +1,6 @@
 """``client.config``: clusters, presets, organisations and projects, and which of them are current."""
 
+import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Config"]
 
+_logger = logging.getLogger("neuro_sync")
 # For other modules of this package.
 _INTERNAL = frozenset(
     [
@@ -62,6 +64,7 @@ class Config:
         self._lock = ForkLock(threading.RLock)
         self._server: Optional[ServerConfig] = None
         self._selection: Optional[Selection] = None
+        self._warned = False
         self._registries: Dict[str, str] = {}
         self._orgs: Dict[str, Sequence[str]] = {}
         self._images = PlatformImages(self._registries, self._orgs)
@@ -245,7 +248,7 @@ class Config:
     # Changes
 
     def fetch(self) -> None:
-        """Ask the server for what has changed.
+        """Ask the server for what has changed. Where the login can't be written, this client alone knows of it.
 
         Raises:
             ConfigError: the current cluster is no longer there.
@@ -257,8 +260,20 @@ class Config:
             if self._selection is not None:
                 choices.checked(server.clusters, self._selection.cluster_name)
             self._take(server)
-            if self._store is not None:
-                self._store.save_server(server)
+            self._keep(server)
+
+    def _keep(self, server: ServerConfig) -> None:
+        """Write it down, where there is a login on disk that takes it."""
+        if self._store is None:
+            return
+        try:
+            self._store.save_server(server)
+        except ConfigError as error:
+            if not self._warned:
+                self._warned = True
+                _logger.warning(
+                    "what the server says is used here, but could not be kept: %s", error
+                )
 
     def check_server(self) -> None:
         """Ask the server whether clusters and login are still as they are here.

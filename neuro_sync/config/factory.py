@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..client import Client
 
-__all__ = ["DEFAULT_API_URL", "Factory"]
+__all__ = ["DEFAULT_API_URL", "Factory", "is_passed"]
 
 _logger = logging.getLogger("neuro_sync")
 DEFAULT_API_URL = "https://api.apolo.us/api/v1"
@@ -80,7 +80,7 @@ class Factory:
         from ..client import Client
         from .config import Config
 
-        if not self.is_config_present and any(os.environ.get(name) for name in _PASSED):
+        if not self.is_config_present and is_passed():
             try:
                 self.login_with_passed_config(timeout=timeout)
             except NotWritable as error:
@@ -333,6 +333,11 @@ def _expanded(path: Union[str, Path]) -> Path:
 def _http(timeout: Timeout, retry: RetryPolicy) -> HttpTransport:
     """For requests without a token."""
     return HttpTransport(StaticToken(""), timeout=timeout, retry=retry)
+
+
+def is_passed() -> bool:
+    """This runs in a job that was given its owner's login."""
+    return any(os.environ.get(name) for name in _PASSED)
 
 
 def _passed_to_this_job() -> str:

@@ -1,7 +1,9 @@
 """``doctor`` finds what is wrong, one thing at a time, and says what to do."""
 
+import base64
 import email.utils
 import importlib
+import json
 import socket
 import time
 from types import SimpleNamespace
@@ -48,6 +50,27 @@ def test_nobody_is_logged_in(cli, monkeypatch, tmp_path):
     assert str(tmp_path / "empty") in found["config"][1]
     assert "apolo login" in found["config"][2]
     assert "server" not in found
+
+
+@pytest.fixture
+def in_a_job(monkeypatch, tmp_path, platform):
+    """The environment of one that was given its owner's login; returns where that will be."""
+    facts = {"token": platform.token, "cluster": "local", "url": platform.api_url}
+    text = base64.b64encode(json.dumps(facts).encode()).decode()
+    directory = tmp_path / "of-the-job"
+    monkeypatch.setenv("APOLO_CONFIG", str(directory))
+    monkeypatch.setenv("NEUROMATION_CONFIG", str(directory))
+    monkeypatch.setenv("NEURO_PASSED_CONFIG", text)
+    return directory
+
+
+def test_a_job_that_was_given_a_login_has_none_on_disk_yet(cli, in_a_job):
+    for words in ("none in {} yet, but this job was given its owner's", "found in {}"):
+        ran = cli("doctor")
+        found = findings(ran)
+        assert ran.code == 0, ran
+        assert found["config"] == ("ok", words.format(in_a_job), "")
+        assert found["login"][0] == "ok"
 
 
 def test_the_server_is_not_there(cli, tmp_path, platform):

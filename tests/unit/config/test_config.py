@@ -11,6 +11,7 @@ from neuro_sync import ConfigError, Container, JobsClient, Project, Resources
 from tests.peers.config import GENERATIONS
 
 from .databases import row_of, write_login
+from .test_store import nothing_can_be_written
 
 
 @pytest.fixture
@@ -127,6 +128,17 @@ class TestFetch:
         with neuro_sync.get(path=path) as later:
             assert list(later.config.clusters) == ["default", "second"]
         assert server.asked == [server.token]
+
+    def test_a_login_that_takes_no_writing_is_told_once(self, disk, path, caplog):
+        before = row_of(path)
+        with nothing_can_be_written():
+            disk.fetch()
+            assert disk.get_cluster("second").name == "second"
+            with pytest.raises(ConfigError, match="'third' is not known"):
+                disk.get_cluster("third")
+        assert row_of(path) == before
+        (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert "could not be kept" in record.getMessage()
 
     def test_a_cluster_that_is_new_is_looked_for_once(self, disk, server):
         assert disk.get_cluster("second").name == "second"
