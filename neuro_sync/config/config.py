@@ -160,17 +160,17 @@ class Config:
         self._loaded()
         return self._orgs
 
-    def get_cluster(self, cluster_name: str) -> Cluster:
+    def get_cluster(self, name: str) -> Cluster:
         """A cluster by name; one that is not known may be new, so the server is asked.
 
         Raises:
             ConfigError: there is no such cluster.
         """
         clusters = self._loaded().clusters
-        if cluster_name not in clusters and self._store is not None:
+        if name not in clusters and self._store is not None:
             self.fetch()
             clusters = self._loaded().clusters
-        return choices.checked(clusters, cluster_name)
+        return choices.checked(clusters, name)
 
     # What is current
 
