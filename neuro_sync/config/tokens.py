@@ -19,7 +19,7 @@ from ..errors import (
 from ..transport.auth import TokenSource
 from ..transport.forklock import ForkLock
 from ..wire.paths import header_value
-from .server import AuthSettings
+from .server import AuthSettings, decode_answer
 from .store import Store, Tokens
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def request_token(
             url=error.url,
             attempts=error.attempts,
         ) from error
-    return parse_token_answer(response.json(), time.time(), refresh_token)
+    now = time.time()
+    return decode_answer(response, lambda value: parse_token_answer(value, now, refresh_token))
 
 
 class StoredToken(TokenSource):

@@ -112,9 +112,18 @@ class TestFetch:
         http = HttpTransport(CallableToken(lambda: next(tokens)))
         assert fetch_server_config(http, server.url).authorized
 
-    @pytest.mark.parametrize("body", ["<html>", "[]", "5"])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *["<html>", "[]", "5", '{"authorized": true, "clusters": 5}'],
+            *['{"authorized": true, "clusters": [{}]}', '{"authorized": true, "projects": [{}]}'],
+        ],
+    )
     def test_another_service_answers(self, body):
         with responses.RequestsMock() as mock:
             mock.add(responses.GET, BASE + "/api/v1/config", body=body)
-            with pytest.raises(ProtocolError):
+            with pytest.raises(ProtocolError) as caught:
                 fetch_server_config(HttpTransport(StaticToken("t")), BASE + "/api/v1")
+        error = caught.value
+        assert (error.status, error.method, error.attempts) == (200, "GET", 1)
+        assert error.url == BASE + "/api/v1/config"

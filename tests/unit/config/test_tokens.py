@@ -198,6 +198,15 @@ class TestRefresh:
                 assert caught.value.retry_after == 30.0
         assert source.token() == make_token("user-1")
 
+    @pytest.mark.parametrize("changes", [{"access_token": None}, {"expires_in": "soon"}])
+    def test_an_answer_without_a_token_is_told_from_others(self, source, server, changes):
+        server.answers = [changes]
+        with pytest.raises(ProtocolError, match="has no token in it") as caught:
+            source.token()
+        error = caught.value
+        assert (error.status, error.method, error.attempts) == (200, "POST", 1)
+        assert error.url == "https://api.example/oauth/token"
+
     @pytest.mark.parametrize("refresh_token", ["", None])
     def test_a_login_with_a_token_alone_can_only_be_renewed(self, tmp_path, server, refresh_token):
         path = write_login(
