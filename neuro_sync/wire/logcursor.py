@@ -31,6 +31,8 @@ def encode_cursor(position: Position, name: str) -> str:
         "folded": [[ms - base, n] for ms, n in position.folded.items() if n > 0],
         "divided": position.divided,
     }
+    if position.behind:
+        document["behind"] = position.behind
     if opened is not None:
         document["open"] = [opened.ms, opened.text, opened.zoned, opened.size, opened.digest.hex()]
     text = json.dumps(document, separators=(",", ":"))
@@ -79,6 +81,7 @@ def _read_position(document: Mapping[str, Any]) -> Position:
         folded={base + _whole(away): _whole(count) for away, count in document["folded"]},
         open=opened,
         divided=bool(document["divided"]),
+        behind=_whole(document.get("behind", 0)),
     )
     position.since  # noqa: B018  # a time that is none raises here, not at the next connection
     return position

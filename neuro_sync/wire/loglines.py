@@ -17,6 +17,7 @@ __all__ = [
     "may_become_stamp",
     "read_stamp",
     "read_time",
+    "starts_with_stamp",
     "strip_stamps",
 ]
 
@@ -56,6 +57,11 @@ def read_stamp(line: bytes) -> Optional[Stamp]:
         return None
     width = match.end()
     return Stamp(line[: width - 1].decode("ascii"), ms, width, match.group(5) is None)
+
+
+def starts_with_stamp(lines: bytes) -> bool:
+    """Whether the first of them has a stamp; one that names no day there is counts, too."""
+    return _STAMP_OF_LINE.match(lines) is not None
 
 
 def read_time(lines: bytes, start: int, end: int) -> Optional[Tuple[int, int]]:

@@ -10,6 +10,9 @@ __all__ = ["BEYOND", "NEW", "OLD", "REST", "Overlap", "SinceOverlap"]
 # What a line is: delivered before, new, the rest of the line that was delivered in part, or later
 # than all that was delivered.
 OLD, NEW, REST, BEYOND = range(4)
+# How far out of order lines of one moment may come, in milliseconds: one that is earlier by more is of a clock
+# that went back.
+_DISORDER = 20
 
 
 class Overlap:
@@ -27,34 +30,48 @@ class Overlap:
         # After a break the last line has to come again: where it does not, more may be missing.
         self.unproven = unproven
         self._ms = position.ms
+        self._last_ms = None if position.ms is None else position.ms - position.behind
         self._known_from = position.known_from
+        # Lines of which nothing is kept come before those of which something is.
+        self._reached_known = False
         self._lines = dict(position.lines)
         self._folded = dict(position.folded)
         last = 0 if position.ms is None else position.ms
         self._last = last if self.open is None else max(last, self.open.ms)
-        # A live part begins with a whole second, the one of its first line: no line of it is one of before that.
-        self._begin: Optional[int] = None if live else 0
+        # No line of before the moment that was asked for is sent again. A live part begins with a whole second,
+        # too: the one of its first line.
+        since = None if live else position.since
+        self._begin = None if since is None else int(since.timestamp()) * 1000
 
     def judge(self, ms: int, content: bytes) -> int:
         """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
         if self.beyond(ms):
             return BEYOND
-        if self._known_from is not None and ms < self._known_from:
+        if self._is_of_unknown(ms):
             return OLD  # not counted down: nothing of that time is kept
         newest = self._ms is None or ms >= self._ms - TOLERANCE
         key = digest(content)
         times = self._times_of(ms)
         if _take(self._lines, [(time, key) for time in times]):
-            if newest:
+            if self._last_ms is None or abs(ms - self._last_ms) <= TOLERANCE:
                 self.unproven = False
             return OLD
         if self.continues_open(ms, content):
             return REST
         if _take(self._folded, times):
             return OLD
-        if newest or self._known_from is None or ms > self._known_from + TOLERANCE:
+        if newest or self._known_from is None or abs(ms - self._known_from) > TOLERANCE:
             return NEW
         return OLD
+
+    def _is_of_unknown(self, ms: int) -> bool:
+        known_from = self._known_from
+        if known_from is None:
+            return False
+        if ms >= known_from:
+            self._reached_known = True
+            return False
+        return not self._reached_known or ms >= known_from - _DISORDER
 
     def beyond(self, ms: int) -> bool:
         return ms > self._last + TOLERANCE
@@ -75,7 +92,7 @@ class Overlap:
     @property
     def expects_last(self) -> bool:
         """Whether lines of the last time have yet to come again."""
-        return self._ms is not None and self.expects(self._ms)
+        return self._last_ms is not None and self.expects(self._last_ms)
 
     def expects(self, ms: int) -> bool:
         """Whether complete lines of that time have yet to come again."""

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from datetime import datetime, timezone
 from typing import Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
-from .loglines import Stamp, digest, digester, read_stamp, read_time
+from .loglines import Stamp, digest, digester, read_stamp, read_time, starts_with_stamp
 
 __all__ = ["TOLERANCE", "OpenLine", "Position", "Tail"]
 
@@ -62,7 +62,7 @@ class _Line(NamedTuple):
     Attributes:
         ms: its time.
         start, end: where its content is.
-        stamp: where the time stamp is that it belongs to.
+        stamp: where the time stamp is that it belongs to; -1: not in the block.
     """
 
     ms: int
@@ -74,15 +74,19 @@ class _Line(NamedTuple):
 class _Block:
     """Lines that came together. Their times are read, and digests of single ones made, when somebody asks.
 
-    Attributes:
+    Args:
         raw: the lines; b"" where only the digest is left of one.
+        before: the stamp of the line before, where the first has none of its own.
+
+    Attributes:
         size: bytes it counts for.
     """
 
-    __slots__ = ("_digests", "_lines", "_newest", "raw", "size")
+    __slots__ = ("_before", "_digests", "_lines", "_newest", "raw", "size")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, before: Optional[Stamp] = None) -> None:
         self.raw = raw
+        self._before = before
         self._lines: Optional[List[_Line]] = None
         self._newest: Optional[Stamp] = None
         self._digests: Dict[int, bytes] = {}
@@ -100,7 +104,7 @@ class _Block:
 
     def without(self, count: int) -> "_Block":
         """The same but for so many of its last lines, fewer than it has."""
-        block = _Block(self.raw)
+        block = _Block(self.raw, self._before)
         block._lines = list(self)[:-count]
         block._digests = self._digests
         return block
@@ -108,7 +112,7 @@ class _Block:
     def read(self) -> None:
         """Read the times for good: they are going to be asked for again."""
         if self._lines is None:
-            self._lines = list(_read_lines(self.raw))
+            self._lines = list(self)
 
     @property
     def has_time(self) -> bool:
@@ -121,14 +125,28 @@ class _Block:
         if self._newest is None:
             line = max(self, key=_time_of, default=None)
             if line is not None:
-                self._newest = read_stamp(self.raw[line.stamp : line.end])
+                self._newest = self._stamp_of(line)
         return self._newest
+
+    @property
+    def last(self) -> Optional[Stamp]:
+        """The stamp that its last line belongs to."""
+        if not self.raw:
+            return self._newest
+        stamp = self.last_stamp if self._lines is None else None
+        if stamp is None:
+            *_, line = [None, *self]
+            stamp = self._before if line is None else self._stamp_of(line)
+        return stamp
+
+    def _stamp_of(self, line: _Line) -> Optional[Stamp]:
+        return self._before if line.stamp < 0 else read_stamp(self.raw[line.stamp : line.end])
 
     @property
     def first_ms(self) -> Optional[int]:
         if self._lines is not None:
             return self._lines[0].ms if self._lines else None
-        stamp = read_stamp(self.raw)
+        stamp = read_stamp(self.raw) or self._before
         return None if stamp is None else stamp.ms
 
     @property
@@ -146,7 +164,9 @@ class _Block:
 
     def __iter__(self) -> Iterator[_Line]:
         """The lines that have a time."""
-        return _read_lines(self.raw) if self._lines is None else iter(self._lines)
+        if self._lines is not None:
+            return iter(self._lines)
+        return _read_lines(self.raw, None if self._before is None else self._before.ms)
 
     def key(self, line: _Line) -> LineKey:
         """What a line is known by."""
@@ -162,7 +182,7 @@ class Position(NamedTuple):
     """A place in a log, behind the last line that was delivered.
 
     Attributes:
-        ms: time of the last complete line, in milliseconds; None: there was none with a time.
+        ms: the latest time of a complete line, in milliseconds; None: there was none with a time.
         text: its time stamp as the server wrote it.
         zoned: whether that has a zone.
         known_from: before that time lines were delivered of which nothing is kept; None: all are.
@@ -170,6 +190,8 @@ class Position(NamedTuple):
         folded: how many more lines of a time were delivered.
         open: the line that was delivered in part, or None.
         divided: the separator was delivered.
+        behind: by how many milliseconds the last complete line is earlier than the latest: where the clock of
+            the job's machine went back.
     """
 
     ms: Optional[int] = None
@@ -180,6 +202,15 @@ class Position(NamedTuple):
     folded: Mapping[int, int] = {}
     open: Optional[OpenLine] = None
     divided: bool = False
+    behind: int = 0
+
+    @property
+    def last_ms(self) -> Optional[int]:
+        """The time of the last line, in milliseconds."""
+        last = None if self.ms is None else self.ms - self.behind
+        if self.open is None or not self.open.text:
+            return last
+        return self.open.ms if last is None else min(last, self.open.ms)
 
     @property
     def since(self) -> Optional[datetime]:
@@ -187,11 +218,10 @@ class Position(NamedTuple):
 
         Only one archive writes stamps without a zone, and that one finds its files by the minute.
         """
-        ms, zoned = self.ms, self.zoned
+        ms = self.last_ms
         if ms is None:
-            if self.open is None or not self.open.text:
-                return None
-            ms, zoned = self.open.ms, self.open.zoned
+            return None
+        zoned = self.zoned if self.open is None or self.ms is not None else self.open.zoned
         unit = 1 if zoned else 60
         return datetime.fromtimestamp((ms - _WINDOW) // 1000 // unit * unit, timezone.utc)
 
@@ -222,18 +252,24 @@ class Tail:
             # So that the greater part of it can be forgotten.
             cut = lines.rfind(b"\n", 0, len(lines) - self.SOFT) + 1
             if cut:
-                self._add(_Block(lines[:cut]))
+                self._add(_Block(lines[:cut], self._before(lines)))
                 lines = lines[cut:]
-        self._add(_Block(lines))
+        self._add(_Block(lines, self._before(lines)))
 
     def append_open(self, line: OpenLine) -> None:
         """Add a line that came in pieces, now that its end has come."""
         self._add(_Block.of_open(line))
 
+    def _before(self, lines: bytes) -> Optional[Stamp]:
+        return None if starts_with_stamp(lines) else self.last
+
     @property
-    def last_ms(self) -> Optional[int]:
-        """Time of the last line, in milliseconds."""
-        return self._blocks[-1].last_ms if self._blocks else self._base.ms
+    def last(self) -> Optional[Stamp]:
+        """The time stamp that the last line belongs to."""
+        if self._blocks:
+            return self._blocks[-1].last
+        base = self._base
+        return None if base.ms is None else Stamp(base.text, base.ms - base.behind, 0, base.zoned)
 
     @property
     def has_time(self) -> bool:
@@ -270,12 +306,18 @@ class Tail:
                 self._folded[line.ms] = self._folded.get(line.ms, 0) + 1
 
     def position(
-        self, without: int = 0, *, only_window: bool = False, only_since: bool = False
+        self,
+        without: int = 0,
+        *,
+        opened: Optional[OpenLine] = None,
+        only_window: bool = False,
+        only_since: bool = False,
     ) -> Position:
         """The position behind the last line.
 
         Args:
             without: leave out so many of the last lines, which were not delivered after all.
+            opened: the line that was delivered in part.
             only_window: keep only what has to be known to go on, as for a cursor.
             only_since: keep only lines of times for which a server is asked, and some before.
         """
@@ -291,25 +333,26 @@ class Tail:
             known = next((line.ms for block in blocks for line in block), None)
             known_from = known_from if known is None else known
             folded, old_lines = self._folded, {}
-        position = base._replace(known_from=known_from, folded=folded, open=None)
+        position = base._replace(open=opened)
         if newest is not None and (base.ms is None or base.ms <= newest.ms):
             position = position._replace(ms=newest.ms, text=newest.text, zoned=newest.zoned)
+        last = next((block.last for block in reversed(blocks) if block.has_time), None)
+        if last is not None and position.ms is not None:
+            position = position._replace(behind=position.ms - last.ms)
         start = None
-        if position.ms is not None and only_window:
-            start = position.ms - _WINDOW
-        elif position.since is not None and only_since:
+        if position.last_ms is not None and position.ms is not None and only_window:
+            start = position.last_ms - _WINDOW
+        elif position.ms is not None and position.since is not None and only_since:
             start = int(position.since.timestamp()) * 1000 - _BEFORE_SINCE
-        lines: Dict[LineKey, int] = Counter(
-            block.key(line)
-            for block in blocks
-            if start is None or (block.newest is not None and block.newest.ms >= start)
-            for line in block
-            if start is None or line.ms >= start
-        )
-        for key, count in old_lines.items():
-            lines[key] = lines.get(key, 0) + count
-        position = position._replace(lines=lines)
-        return position if start is None else _narrowed(position, start)
+        if start is not None:
+            known_from = start if known_from is None else max(start, known_from)
+            if not any(ms >= start for ms, _ in old_lines):
+                old_lines = {}
+            folded = {ms: count for ms, count in folded.items() if ms >= start}
+        lines: Counter[LineKey] = Counter(old_lines)
+        for block, line in _lines_from(blocks, 0 if old_lines else start or 0):
+            lines[block.key(line)] += 1
+        return position._replace(known_from=known_from, lines=lines, folded=folded)
 
     def last_lines(self) -> "Tuple[bytes, Optional[Stamp], bool]":
         """The last lines, where they came in one piece each, the stamp of the last one, and whether those are all.
@@ -348,17 +391,19 @@ class Tail:
         return blocks
 
 
-def _narrowed(position: Position, start: int) -> Position:
-    known_from = position.known_from
-    return position._replace(
-        known_from=start if known_from is None else max(start, known_from),
-        lines={key: count for key, count in position.lines.items() if key[0] >= start},
-        folded={ms: count for ms, count in position.folded.items() if ms >= start},
-    )
+def _lines_from(blocks: List[_Block], start: int) -> Iterator[Tuple[_Block, _Line]]:
+    """The first line of that time or later, and all that came behind it: their clock may have gone back."""
+    reached = False
+    for block in blocks:
+        if reached or (block.newest is not None and block.newest.ms >= start):
+            for line in block:
+                reached = reached or line.ms >= start
+                if reached:
+                    yield block, line
 
 
-def _read_lines(raw: bytes) -> Iterator[_Line]:
-    stamp, ms = -1, 0
+def _read_lines(raw: bytes, ms: Optional[int]) -> Iterator[_Line]:
+    stamp = -1
     start = 0
     while True:
         end = raw.find(b"\n", start)
@@ -369,7 +414,7 @@ def _read_lines(raw: bytes) -> Iterator[_Line]:
         if own is not None:
             stamp = start
             ms, content = own
-        if stamp >= 0:
+        if ms is not None:
             # A line without a stamp belongs to the one before it.
             yield _Line(ms, content, end, stamp)
         start = end + 1

@@ -7,43 +7,18 @@ starts with lines that its archive part had. Elsewhere equal lines are just equa
 """
 
 from datetime import datetime
-from typing import List, NamedTuple, Optional, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 from .loglines import Stamp, may_become_stamp, read_stamp, strip_stamps
 from .logoverlap import NEW, OLD, REST, Overlap, SinceOverlap
+from .logpieces import Chunk, Gap, Piece
 from .logposition import OpenLine, Position, Tail
 from .logrepetition import Repetition
 
 __all__ = ["Chunk", "Gap", "LogAssembler", "Piece"]
 
 
-class Chunk(NamedTuple):
-    """A piece of the log as the user gets it.
-
-    Attributes:
-        data: the bytes.
-        divider: it is the separator, and no line of the log.
-    """
-
-    data: bytes
-    divider: bool = False
-
-
-class Gap(NamedTuple):
-    """Lines may be missing here.
-
-    Attributes:
-        after: stamp of the last line before.
-        before: stamp of the first line behind.
-        reason: why a gap can't be excluded.
-    """
-
-    after: Optional[str]
-    before: Optional[str]
-    reason: str
-
-
-Piece = Union[Chunk, Gap]
+_NO_REST = "the rest of the line before the break did not come"
 
 
 class LogAssembler:
@@ -74,6 +49,8 @@ class LogAssembler:
         self._open = None if position is None else position.open
         self._since = None if since_ms is None else SinceOverlap(since_ms)
         self._delivered = False
+        # The last line has no end on the user's side, and will get none.
+        self._unended = False
         self._start(b"")
 
     def _start(self, divider: bytes) -> None:
@@ -82,7 +59,8 @@ class LogAssembler:
         self._head = b""
         # More of a line that is known to be held until its end comes.
         self._held: Optional[List[bytes]] = None
-        self._lines_ms: Optional[int] = None
+        last = self._tail.last
+        self._lines_ms = None if last is None else last.ms
         self._deferred: List[Tuple[bytes, bytes]] = []
         self._overlap: Union[Overlap, SinceOverlap, None] = self._since
         # As long as there is one, everything that has come was known, and nothing was looked at.
@@ -105,6 +83,10 @@ class LogAssembler:
             The moment to ask the server for; None: all that is wanted.
         """
         opened = self._opened
+        if opened is not None and not opened.text and self._tail.has_time:
+            # Words of the server in a log of lines with stamps: they do not go on elsewhere.
+            self._tail.append_open(opened)
+            self._unended, opened = True, None
         self._start(separator.encode() + b"\n")
         self._tolerant = tolerant
         if opened is None:
@@ -146,11 +128,14 @@ class LogAssembler:
         if self._repetition is not None and not self._repetition.complete:
             self._consume(self._line_by_line(), pieces)
         head = self._take_head(b"")
+        if self._deferred and self._overlap is not None and not self.lost:
+            self._give_up_rest(self._overlap, pieces)
         if head and not self.lost:
             if self._overlap is not None:
                 stamp = read_stamp(head)
                 content = head if stamp is None else head[stamp.width :]
-                verdict = NEW if stamp is None else self._overlap.judge(stamp.ms, content)
+                ms = self._lines_ms if stamp is None else stamp.ms
+                verdict = NEW if ms is None else self._overlap.judge(ms, content)
                 if verdict == OLD:
                     return pieces
                 opened = self._overlap.open
@@ -200,10 +185,13 @@ class LogAssembler:
             only_since: keep only what a server that is asked now may send again.
             only_lines: as if the line without an end had not come.
         """
-        position = self._tail.position(without, only_window=only_window, only_since=only_since)
-        return position._replace(
-            open=None if without or only_lines else self._opened, divided=self._divided
+        position = self._tail.position(
+            without,
+            opened=None if without or only_lines else self._opened,
+            only_window=only_window,
+            only_since=only_since,
         )
+        return position._replace(divided=self._divided)
 
     @property
     def _opened(self) -> Optional[OpenLine]:
@@ -240,7 +228,7 @@ class LogAssembler:
             self._divided = True
             # Never in the middle of a line.
             if self._separator and position.open is None:
-                pieces.append(Chunk(self._separator + b"\n", divider=True))
+                pieces.append(Chunk(self._ended() + self._separator + b"\n", divider=True))
         if position.since is not None:
             unproven = before is not None and before.unproven
             self._overlap = Overlap(position, unproven=unproven, live=True)
@@ -282,7 +270,8 @@ class LogAssembler:
 
     def _open_line(self, stamp: Optional[Stamp], start: bytes) -> bytes:
         if stamp is None:
-            self._open = OpenLine(self._tail.last_ms or 0, "", True)
+            last = self._tail.last
+            self._open = OpenLine(0 if last is None else last.ms, "", True)
             content = start
         else:
             self._open = OpenLine(stamp.ms, stamp.text, stamp.zoned)
@@ -293,7 +282,12 @@ class LogAssembler:
     def _emit(self, text: bytes, pieces: List[Piece]) -> None:
         if text:
             self.fresh = self._delivered = True
-            pieces.append(Chunk(text))
+            pieces.append(Chunk(self._ended() + text if self._unended else text))
+
+    def _ended(self) -> bytes:
+        """What ends the last line, where that has no end of its own."""
+        unended, self._unended = self._unended, False
+        return b"\n" if unended else b""
 
     def _reread(
         self, overlap: "Union[Overlap, SinceOverlap]", data: bytes, pieces: List[Piece]
@@ -386,6 +380,14 @@ class LogAssembler:
             texts.append(text)
         self._deferred = []
 
+    def _give_up_rest(self, overlap: "Union[Overlap, SinceOverlap]", pieces: List[Piece]) -> None:
+        """The log has ended, and the rest of the open line is not in it, but lines behind that are."""
+        after = None if overlap.open is None else overlap.open.text or None
+        pieces.append(Gap(after, None, _NO_REST))
+        texts = [b"\n"]
+        self._close_open(overlap, texts)
+        self._emit(b"".join(texts), pieces)
+
     def _leave(
         self,
         overlap: "Union[Overlap, SinceOverlap]",
@@ -396,8 +398,7 @@ class LogAssembler:
         """What comes from here on is new. False: there may be a gap, and it is not tolerated."""
         gap: Optional[Gap] = None
         if overlap.open is not None:
-            reason = "the rest of the line before the break did not come"
-            gap = Gap(overlap.open.text or None, stamp.text, reason)
+            gap = Gap(overlap.open.text or None, stamp.text, _NO_REST)
         elif overlap.unproven:
             reason = "the last line before the break did not come again"
             gap = Gap(overlap.after or None, stamp.text, reason)

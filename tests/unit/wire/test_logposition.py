@@ -34,8 +34,21 @@ def test_a_position_is_behind_the_last_line():
 def test_lines_that_were_not_delivered_are_left_out():
     tail = Tail()
     tail.append(line(NOON, "a") + line(NOON + 5, "b"))
-    assert tail.position(1).ms == NOON
+    assert tail.position(1).ms == tail.position(1).last_ms == NOON
     assert tail.position(2).ms is None
+
+
+def test_the_last_line_may_be_earlier_than_others():
+    tail = Tail()
+    tail.append(line(NOON + 5000, "a") + line(NOON, "b"))
+    position = tail.position(only_since=True)
+    assert (position.ms, position.behind, position.last_ms) == (NOON + 5000, 5000, NOON)
+    assert position.since.timestamp() * 1000 == NOON - 1000
+    assert set(position.lines.values()) == {1}
+    assert len(position.lines) == 2
+    restored = decode_cursor(encode_cursor(position, "job-1"), "job-1")
+    assert restored.since == position.since
+    assert Tail(restored).position().behind == 5000
 
 
 def test_lines_that_were_not_delivered_may_be_of_several_blocks():

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuro_sync.wire.logcursor import decode_cursor, encode_cursor
+from neuro_sync.wire.logposition import Tail
 from neuro_sync.wire.logresume import Chunk, Gap, LogAssembler
 
 BASE = int(datetime(2026, 9, 14, 8, 11, 12, tzinfo=timezone.utc).timestamp()) * 10**9
@@ -44,6 +45,16 @@ class Server:
         for ns, content in live:
             for piece in fragment(stamp(ns, live_digits) + content + b"\n"):
                 yield piece
+
+
+class ServerOfAll(Server):
+    """Looks for the first line of a moment, and sends all behind it."""
+
+    def frames(self, since, fragment=lambda line: [line]):
+        since_ns = 0 if since is None else int(since.timestamp()) * 10**9
+        first = next((n for n, (ns, _) in enumerate(self.log) if ns >= since_ns), len(self.log))
+        for ns, content in self.log[first:]:
+            yield from fragment(stamp(ns, 9) + content + b"\n")
 
 
 def texts(pieces):
@@ -136,6 +147,48 @@ def test_no_line_is_lost_or_comes_twice(
     if timestamps:
         lines = [line.partition(b"Z ")[2] for line in lines[:-1]] + lines[-1:]
     assert lines == [content for _, content in log] + [b""]
+
+
+@st.composite
+def logs_of_bad_clocks(draw):
+    # Lines a few milliseconds apart may have changed places; those of a clock that went back are far away.
+    quarters, log = draw(st.integers(0, 8)), []
+    for _ in range(draw(st.integers(0, 25))):
+        quarters += draw(st.sampled_from([0, 0, 1, 2, 4, 280, -1, -2, -12]))
+        log.append((BASE + quarters * 250 * 10**6, draw(contents)))
+    return log
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    log=logs_of_bad_clocks(),
+    cuts=st.lists(st.integers(0, 30), max_size=8),
+    fragment=fragments(),
+    batch=st.integers(1, 7),
+    cursors=st.booleans(),
+)
+def test_no_line_is_lost_where_the_clock_goes_back(log, cuts, fragment, batch, cursors):
+    text = read(ServerOfAll(log), cuts, [0], fragment=fragment, batch=batch, cursors=cursors)
+    assert text.split(b"\n") == [content for _, content in log] + [b""]
+
+
+def test_lines_of_a_clock_that_went_back_are_known_by_what_came_after_it_did():
+    first = [(BASE + 10**10 + 10**8 * n, b"before") for n in range(10)]
+    log = first + [(BASE + 79 * 10**8 + 10**8 * n, b"after %d" % n) for n in range(10)]
+    # A server that looks at each line alone sends those of before the moment in no place.
+    assert read(Server(log), [26, 26], [0], fragment=lambda line: [line[:23], line[23:]]) == (
+        b"".join(content + b"\n" for _, content in log)
+    )
+
+
+def test_a_long_log_whose_clock_goes_back_loses_nothing(monkeypatch):
+    monkeypatch.setattr(Tail, "SOFT", 4096)
+    log = [(BASE + 10**10 + 10**8 * n, b"before %d" % n) for n in range(300)]
+    log += [(BASE + 3 * 10**10 + 10**8 * n, b"after %d" % n) for n in range(100)]
+    expected = b"".join(content + b"\n" for _, content in log)
+    for cuts in ([320], [320, 150], [301, 120, 130]):
+        for cursors in (False, True):
+            assert read(Server(log), cuts, [0], batch=5, cursors=cursors) == expected
 
 
 @pytest.mark.parametrize("digits", [3, 6, 9])
@@ -390,3 +443,41 @@ def test_what_was_not_read_is_not_in_the_position():
     assert assembler.position().open is not None
     assert assembler.position(only_lines=True).open is None
     assert assembler.position(1).text == "2026-01-01T12:00:00.100Z"
+
+
+def test_lines_behind_one_whose_rest_does_not_come_are_delivered_at_the_end():
+    late = b"2026-01-01T12:00:00.201Z late\n"
+    _, second, end = assembled((False, A, B[:-1]), (True, A, late))
+    assert second == []
+    reason = "the rest of the line before the break did not come"
+    assert end == [Gap("2026-01-01T12:00:00.200Z", None, reason), Chunk(b"\nlate\n")]
+
+
+WORDS = b"failed to create fsnotify watcher: too many open files"
+
+
+def test_words_of_the_server_behind_the_last_line_come_once():
+    for words in (WORDS, WORDS + b"\n"):
+        assembler = LogAssembler()
+        got = []
+        for _ in range(3):
+            assembler.connect(SEPARATOR)
+            got.append(texts(assembler.feed([A]) + assembler.feed([words])))
+            assert assembler.fresh == (len(got) == 1)
+        assert got == [b"a\n" + words, b"", b""]
+        assert not assembler.unproven
+        assert assembler.finish() == []
+
+
+def test_words_of_the_server_are_not_waited_for_where_they_do_not_come_again():
+    first, second, end = assembled((False, A, WORDS), (False, A, B))
+    assert texts(first) == b"a\n" + WORDS
+    assert [*second, *end] == [Chunk(b"\nb\n")]
+
+
+def test_what_the_server_says_first_belongs_to_the_line_before():
+    assembler = LogAssembler()
+    for expected in (b"a\n" + WORDS + b"\nb\n", b""):
+        assembler.connect(SEPARATOR)
+        pieces = assembler.feed([A]) + assembler.feed([WORDS + b"\n"]) + assembler.feed([B])
+        assert texts(pieces) == expected
