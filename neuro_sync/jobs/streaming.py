@@ -147,7 +147,7 @@ class StreamingCalls(JobsBase):
 
         Raises:
             JobNotFound: there is no such job.
-            ValueError: ``after`` is no cursor.
+            ValueError: ``after`` is no cursor, or one of another job.
             LogGap: lines may be missing, and there is no ``on_gap``.
             ConnectionFailed: the log could not be taken up again.
 
@@ -176,6 +176,7 @@ class StreamingCalls(JobsBase):
             after=after,
             reconnect=reconnect and not debug,
             on_gap=on_gap,
+            name=id,
         )
 
     def top(self, id: str, *, cluster_name: Optional[str] = None) -> "TelemetryStream":

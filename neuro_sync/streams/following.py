@@ -69,7 +69,11 @@ class LogFollower:
         self._ended_in_order = False
         self._gap_tries = 0
         self._finished: Any = None
+        self._finished_at = 0.0
         self._finished_before_dial = False
+        # The connection that followed the job to its end broke, so its last lines may be in no archive yet.
+        self._cut_off = False
+        self._heard_at = 0.0
         self._silences = 0
         self._errand: Optional[Errand] = None
         self._torn = False
@@ -131,11 +135,13 @@ class LogFollower:
         """
         reader = self._connected(deadline)
         left = self._left(deadline)
+        silence = max(0.0, self._heard_at + _SILENCE - self._clock())
         try:
-            frames = reader.get(_SILENCE if left is None else min(left, _SILENCE))
+            frames = reader.get(silence if left is None else min(left, silence))
         except TimeoutError:
-            if left is not None and left <= _SILENCE:
+            if left is not None and left < silence:
                 raise
+            self._heard_at = self._clock()
             self._after_silence(reader)
             return
         with self.step():
@@ -157,6 +163,7 @@ class LogFollower:
 
     def _take(self, reader: Reader, frames: List[bytes]) -> None:
         self._silences = 0
+        self._heard_at = self._clock()
         with self.lock:
             self.pieces.extend(self._assembler.feed(frames))
             lost = self._assembler.lost
@@ -189,7 +196,7 @@ class LogFollower:
             partial(self._dial, since, self._separator),
             partial(_poll_after, self._poll_job, self._finished),
         )
-        self._started_at = self._clock()
+        self._started_at = self._heard_at = self._clock()
         self._silences = 0
         if self.closed:  # close() in another thread came in between
             reader.close()
@@ -217,7 +224,7 @@ class LogFollower:
         elif self._errand.done:
             job, self._errand = self._errand.result, None
             if job is not None and job.status.is_finished:
-                self._finished = job
+                self._set_finished(job)
                 self._silences = 0
 
     def _connection_ended(self, reader: Reader) -> None:
@@ -230,12 +237,21 @@ class LogFollower:
             if not _passing(job):
                 raise job
         elif job is not None and job.status.is_finished:
-            self._finished = job
+            self._set_finished(job)
         self._go_on(error, opened)
+
+    def _set_finished(self, job: Any) -> None:
+        if self._finished is None:
+            self._finished_at = self._clock()
+        self._finished = job
 
     def _go_on(self, error: BaseException, opened: bool) -> None:
         """Decide what follows a connection: the end, another one, or an error."""
         in_order = isinstance(error, WsClosed) and error.code in _ORDERLY
+        if self._finished is None or (opened and not in_order):
+            self._cut_off = True
+        elif in_order and self._lasted >= self._retrying.policy.archive_lag:
+            self._cut_off = False
         if self._has_ended(error, in_order):
             self._end(in_order)
             return
@@ -277,9 +293,19 @@ class LogFollower:
         if not self._finished_before_dial or self._assembler.fresh:
             return False
         if self._assembler.caught_up or self._tolerant:
-            return True
+            return not self._cut_off or self._started_at >= self._archived_at
         self._gap_tries += 1
         return False
+
+    @property
+    def _lasted(self) -> float:
+        """How long the connection has lasted, in seconds."""
+        return self._clock() - self._started_at
+
+    @property
+    def _archived_at(self) -> float:
+        """When the whole log of the job that has ended is in the archive."""
+        return self._finished_at + self._retrying.policy.archive_lag
 
     def _plan_next(self, error: BaseException, opened: bool, in_order: bool) -> None:
         if self._assembler.fresh:
@@ -287,12 +313,14 @@ class LogFollower:
             self._retrying.fruitful()
             return
         if self._finished is not None and in_order and self._gap_tries == 0:
-            return  # only to make sure that the log is complete
-        lasted = opened and self._clock() - self._started_at >= _GOOD_AFTER
+            # Only to make sure that the log is complete.
+            if self._cut_off:
+                left = self._archived_at - self._clock()
+                self._retrying.fruitless(failed=False, retry_after=left)
+            return
+        good = opened and self._lasted >= _GOOD_AFTER
         retry_after = getattr(error, "retry_after", None)
-        if not self._retrying.fruitless(
-            failed=not in_order and not lasted, retry_after=retry_after
-        ):
+        if not self._retrying.fruitless(failed=not in_order and not good, retry_after=retry_after):
             raise _lost(error)
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional
 
-from ..errors import ConnectionFailed, LogGap
+from ..errors import LogGap, NeuroError, StreamClosed
 from ..wire.logcursor import decode_cursor, encode_cursor
 from ..wire.logresume import Chunk, Gap, LogAssembler
 from .following import LogFollower
@@ -87,6 +87,10 @@ class LogStream:
         self._one_reader = OneReader()
         self._lines: Deque[bytes] = deque()
         self._line_start: List[bytes] = []
+        # What a read() got that was broken off, and the cursor before it.
+        self._unread = b""
+        self._before_unread = ""
+        self._lines_were_unread = False
 
     @property
     def job(self) -> Any:
@@ -100,6 +104,8 @@ class LogStream:
         Raises:
             StreamClosed: Ctrl-C in the middle of a read left no place that is certain.
         """
+        if self._unread or (self._lines_were_unread and self._lines):
+            return self._before_unread
         self._follower.check_whole()
         with self._follower.lock:
             pending = [piece for piece in self._follower.pieces if isinstance(piece, Chunk)]
@@ -122,13 +128,14 @@ class LogStream:
 
         Raises:
             LogGap: lines may be missing here; reading on goes on behind the gap.
-            ConnectionFailed: the log could not be taken up again; its ``cursor`` says where.
+            ConnectionFailed, ServerError, RateLimited: the log could not be taken up again; ``cursor`` of the
+                error says where.
             TimeoutError: nothing came in time; nothing is lost.
             StreamClosed: Ctrl-C in the middle of an earlier read left no place to go on from.
             ConcurrentRead: another thread is reading.
         """
         with self._one_reader:
-            if self._lines or self._line_start:
+            if not self._follower.closed and (self._unread or self._lines or self._line_start):
                 return self._take_back()
             chunk = self._first_chunk(timeout)
             if chunk is None:
@@ -154,8 +161,26 @@ class LogStream:
             yield line.decode(encoding, errors)
 
     def read(self) -> bytes:
-        """All that is left of the log, up to its end."""
-        return b"".join(self)
+        """All that is left of the log, up to its end.
+
+        What has come is not lost where something breaks it off, Ctrl-C included: the next read starts with it, and
+        :attr:`cursor` is before it.
+
+        Raises:
+            LogGap, ConnectionFailed, StreamClosed, ConcurrentRead: as :meth:`read_chunk`.
+        """
+        before = self.cursor
+        chunks: List[bytes] = []
+        try:
+            for chunk in self:
+                chunks.append(chunk)
+        except BaseException as error:
+            if chunks:
+                self._before_unread, self._unread = before, b"".join(chunks)
+                if hasattr(error, "cursor"):
+                    error.cursor = before
+            raise
+        return b"".join(chunks)
 
     def __iter__(self) -> "LogStream":
         return self
@@ -190,19 +215,26 @@ class LogStream:
 
     def _take_back(self) -> bytes:
         with self._follower.lock:
-            chunk = b"".join([line + b"\n" for line in self._lines] + self._line_start)
+            lines = [line + b"\n" for line in self._lines]
+            chunk = b"".join([self._unread, *lines, *self._line_start])
             self._lines.clear()
             self._line_start = []
+            self._unread = b""
         return chunk
 
     def _next_line(self) -> Optional[bytes]:
-        while not self._lines:
+        if self._unread and not self._follower.closed:
+            self._split(self._take_back())
+            self._lines_were_unread = True
+        while not self._lines or self._follower.closed:
             chunk = self._first_chunk(None)
             if chunk is None:
-                line = b"".join(self._line_start)
+                # Half a line is none, unless it is the last.
+                rest = b"" if self._follower.closed else b"".join(self._line_start)
                 self._line_start = []
-                return line or None
+                return rest or None
             with self._follower.lock, self._follower.step():
+                self._lines_were_unread = False
                 self._split(chunk.data)
                 self._follower.pieces.popleft()
         line = self._lines.popleft()
@@ -238,7 +270,9 @@ class LogStream:
     def _advance(self, deadline: Optional[float]) -> None:
         try:
             self._follower.advance(deadline)
-        except ConnectionFailed as error:
+        except StreamClosed:
+            raise
+        except NeuroError as error:
             error.cursor = self.cursor  # type: ignore[attr-defined]  # to take the log up later
             raise
 

@@ -20,12 +20,15 @@ class ReconnectPolicy(NamedTuple):
             the last connection that brought something; the first does not wait.
         gap_tries: how often to try again, because what is missing may still come into the archive,
             before a gap is told.
+        archive_lag: for how many seconds after the end of a job its last lines may be on their way into the
+            archive.
     """
 
     patience: float = 300.0
     base: float = 0.25
     cap: float = 8.0
     gap_tries: int = 5
+    archive_lag: float = 5.0
 
 
 class Retrying:
@@ -60,7 +63,7 @@ class Retrying:
             retry_after: how many seconds the server asks to wait.
 
         Returns:
-            False where the patience has ended.
+            False where the patience has ended, or will have by the next try.
         """
         policy, now = self.policy, self.clock()
         pause = self._rng() * min(policy.cap, policy.base * 2 ** min(self._fruitless, _MANY))
@@ -71,4 +74,4 @@ class Retrying:
             return True
         if self._failing_since is None:
             self._failing_since = now
-        return now - self._failing_since < policy.patience
+        return self._not_before - self._failing_since < policy.patience

@@ -179,7 +179,7 @@ class LogClient(TokenSource):
             self._dial,
             self._log.job,
             name="job-1",
-            policy=ReconnectPolicy(patience=60, base=0.001, cap=0.01),
+            policy=ReconnectPolicy(patience=60, base=0.001, cap=0.01, archive_lag=0.05),
             **options,
         )
 

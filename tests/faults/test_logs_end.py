@@ -1,0 +1,154 @@
+"""How a log ends, and what is left of it where a read is broken off."""
+
+import threading
+import time
+
+import pytest
+
+from neuro_sync import JobStatus, LogGap, RateLimited, ServerNotAvailable
+from neuro_sync.streams import following
+from neuro_sync.streams.log import LogStream
+from neuro_sync.streams.retrying import ReconnectPolicy
+
+from ..wire.stream_server import Refusal, dial, serve
+from .flaky_log import Job
+
+LINES = ["2026-09-14T08:11:{:02d}.000000000Z line {}\n".format(n, n).encode() for n in range(8)]
+SEEN = ["line {}".format(n) for n in range(8)]
+QUICK = ReconnectPolicy(base=0.001, cap=0.01, gap_tries=2, archive_lag=0.2)
+
+
+def monitor(server, poll=lambda: Job(JobStatus.SUCCEEDED), policy=QUICK, **options):
+    def connect(since, separator):
+        return dial(server.url + ("" if since is None else "?since=" + since.isoformat()[:19]))
+
+    return LogStream(connect, poll, separator="", policy=policy, **options)
+
+
+def asked(peer, lines):
+    """Those of the lines that the client asks for."""
+    return [line for line in lines if line[:19].decode() >= peer.query.get("since", "")]
+
+
+def test_what_a_broken_connection_missed_is_awaited_from_an_archive_that_lags():
+    ended = []
+
+    def lagging(peer):
+        if not ended:
+            ended.append(time.monotonic())
+            peer.send(*LINES[:4])
+            peer.reset()
+            return
+        in_archive = 8 if time.monotonic() >= ended[0] + QUICK.archive_lag else 4
+        peer.send(*asked(peer, LINES[:in_archive]))
+        peer.close()
+
+    with serve(lagging) as server, monitor(server) as log:
+        assert list(log.lines()) == SEEN
+        assert server.dialled < 8
+
+
+def test_a_log_that_was_followed_to_its_end_is_not_waited_for():
+    def in_order(peer):
+        peer.send(*asked(peer, LINES))
+        peer.close()
+
+    patient = QUICK._replace(archive_lag=100.0)
+    with serve(in_order) as server, monitor(server, policy=patient) as log:
+        assert list(log.lines()) == SEEN
+        assert server.dialled == 2
+
+
+def losing(peer):
+    """The first connection breaks behind line 2; what is kept then begins with line 5."""
+    if "since" not in peer.query:
+        peer.send(*LINES[:3])
+        peer.reset()
+    else:
+        peer.send(*LINES[5:])
+        peer.close()
+
+
+TEXTS = [line[31:] for line in LINES]
+
+
+def test_what_was_read_before_a_gap_comes_with_what_is_behind_it():
+    with serve(losing) as server, monitor(server) as log:
+        with pytest.raises(LogGap):
+            log.read()
+        assert log.read() == b"".join(TEXTS[:3] + TEXTS[5:])
+
+
+@pytest.mark.parametrize("way", ["read_chunk", "lines", "cursor"])
+def test_what_a_broken_read_has_got_is_not_lost(way):
+    def admit(peer, number):
+        if number > 1:
+            raise Refusal(429)
+
+    def break_off(peer):
+        peer.send(*LINES[:3])
+        peer.reset()
+
+    policy = QUICK._replace(patience=0.05)
+    with serve(break_off, admit) as server:
+        log = monitor(server, lambda: Job(JobStatus.RUNNING), policy)
+        with pytest.raises(RateLimited) as caught:
+            log.read()
+    assert caught.value.cursor == log.cursor
+    if way == "read_chunk":
+        assert log.read_chunk() == b"".join(TEXTS[:3])
+    elif way == "lines":
+        lines = log.lines()
+        assert [next(lines) for _ in range(3)] == SEEN[:3]
+    else:
+        with serve(lambda peer: (peer.send(*LINES), peer.close())) as server:
+            assert monitor(server, after=log.cursor).read() == b"".join(TEXTS)
+
+
+def test_nothing_is_delivered_after_close():
+    def send(peer):
+        peer.send(*LINES, b"2026-09-14T08:11:09.000000000Z half a li")
+        peer.recv()
+
+    with serve(send) as server:
+        log = monitor(server, lambda: Job(JobStatus.RUNNING))
+        lines = log.lines()
+        assert next(lines) == SEEN[0]
+        closing = threading.Thread(target=log.close)
+        closing.start()
+        closing.join()
+        assert list(lines) == []
+        assert log.read_chunk() is None
+
+
+def test_reads_with_short_time_outs_see_that_a_silent_log_has_ended(monkeypatch):
+    monkeypatch.setattr(following, "_SILENCE", 0.02)
+    monkeypatch.setattr(following, "_SILENCES_AFTER_END", 2)
+
+    def silent(peer):
+        peer.send(*asked(peer, LINES))
+        peer.recv()
+
+    with serve(silent) as server, monitor(server) as log:
+        assert log.read_chunk(timeout=10) == b"".join(TEXTS)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                assert log.read_chunk(timeout=0.005) is None
+                break
+            except TimeoutError:
+                continue
+        assert log.job.status is JobStatus.SUCCEEDED
+
+
+def test_a_server_that_asks_for_more_patience_than_there_is_ends_the_log():
+    def admit(peer, number):
+        if number > 1:
+            raise Refusal(503, ["Retry-After: 86400"])
+
+    with serve(lambda peer: (peer.send(*LINES[:3]), peer.reset()), admit) as server:
+        log = monitor(server, lambda: Job(JobStatus.RUNNING))
+        with pytest.raises(ServerNotAvailable) as caught:
+            log.read()
+        assert caught.value.retry_after == 86400.0
+        assert log.read_chunk() == b"".join(TEXTS[:3])
