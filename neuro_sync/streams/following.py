@@ -248,9 +248,9 @@ class LogFollower:
     def _go_on(self, error: BaseException, opened: bool) -> None:
         """Decide what follows a connection: the end, another one, or an error."""
         in_order = isinstance(error, WsClosed) and error.code in _ORDERLY
-        if self._finished is None or (opened and not in_order):
-            self._cut_off = True
-        elif in_order and self._lasted >= self._retrying.policy.archive_lag:
+        if not in_order:
+            self._cut_off = self._cut_off or opened or self._finished is None
+        elif self._lasted >= self._retrying.policy.archive_lag:
             self._cut_off = False
         if self._has_ended(error, in_order):
             self._end(in_order)
