@@ -320,7 +320,7 @@ class Calls(JobsBase):
 
         Endpoint: ``DELETE {api}/jobs/{id}``.
         """
-        self._http.request("DELETE", self._jobs_url(id))
+        self._http.request("DELETE", self._job_url(id))
 
     def bump_life_span(self, id: str, additional_life_span: float) -> None:
         """Let a job run for longer. One without a limit gets one: what is added counts from nothing.
@@ -339,7 +339,7 @@ class Calls(JobsBase):
         minutes = whole_minutes(additional_life_span, "additional_life_span")
         self._http.request(
             "PUT",
-            self._jobs_url(id, "/max_run_time_minutes"),
+            self._job_url(id, "/max_run_time_minutes"),
             json={"additional_max_run_time_minutes": minutes},
             repeatable=False,
         )
@@ -370,7 +370,7 @@ class Calls(JobsBase):
 
         Endpoint: ``GET {monitoring_url}/capacity``.
         """
-        response = self._http.request("GET", self._monitoring_url(None, "capacity", cluster_name))
+        response = self._http.request("GET", self._service_url(cluster_name) + "/capacity")
         return decode_capacity(response.json())
 
     def _send_start(self, url: str, payload: Mapping[str, Any]) -> JobDescription:
