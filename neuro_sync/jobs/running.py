@@ -20,6 +20,7 @@ from ..errors import (
     StreamClosed,
 )
 from ..models.jobs import JobDescription, JobStatus
+from ..wire.queries import check_command
 from .calls import Calls
 from .outcome import outcome
 from .streaming import StreamingCalls
@@ -61,7 +62,8 @@ class Running(Waiting, StreamingCalls, Calls):
         Args:
             id: job id.
             cmd: the command; split into words as a shell does, no shell runs it.
-            input: what the command reads from its standard input; None connects none.
+            input: what the command reads from its standard input, as bytes or a buffer of them; None
+                connects none.
             timeout: seconds for all of it; None: no limit.
             check: raise StdStreamError where the exit code is not 0.
             cluster_name: cluster of the job; None is the current one.
@@ -70,6 +72,7 @@ class Running(Waiting, StreamingCalls, Calls):
             ``ExecResult(exit_code, stdout, stderr)``, the output as bytes.
 
         Raises:
+            TypeError, ValueError: a command or an input that can't be right; nothing was sent.
             StdStreamError: with ``check``, the command failed; has ``stdout`` and ``stderr``.
             ExecTimeout: the command did not end in time. What becomes of it is not known; it has
                 lost its connection.
@@ -82,6 +85,10 @@ class Running(Waiting, StreamingCalls, Calls):
         deadline = None if timeout is None else time.monotonic() + timeout
         if isinstance(input, str):
             raise TypeError("input must be bytes, not str: input=text.encode()")
+        check_command(cmd)
+        if input is not None:
+            # The items of a buffer may be larger than a byte.
+            input = bytes(memoryview(input))
         command = cmd if input is None else _with_input(cmd, len(input))
         stdout: List[bytes] = []
         stderr: List[bytes] = []

@@ -5,7 +5,7 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 from .times import format_time, format_utc
 
-__all__ = ["Query", "attach_query", "exec_query", "list_query", "log_query"]
+__all__ = ["Query", "attach_query", "check_command", "exec_query", "list_query", "log_query"]
 
 Query = List[Tuple[str, str]]
 
@@ -83,6 +83,16 @@ def exec_query(cmd: str, *, tty: bool, stdin: bool, stdout: bool, stderr: bool) 
     """Of ``GET {monitoring_url}/{id}/exec``.
 
     Raises:
+        ValueError, TypeError: the command can't be right.
+    """
+    check_command(cmd)
+    return [("cmd", cmd), *attach_query(tty=tty, stdin=stdin, stdout=stdout, stderr=stderr)]
+
+
+def check_command(cmd: str) -> None:
+    """Refuse what no server can run.
+
+    Raises:
         ValueError: there is no command, or it has a NUL in it.
         TypeError: it is a list of words.
     """
@@ -95,4 +105,3 @@ def exec_query(cmd: str, *, tty: bool, stdin: bool, stdout: bool, stderr: bool) 
         raise ValueError("the command is empty")
     if "\0" in cmd:
         raise ValueError("the command has a NUL in it")
-    return [("cmd", cmd), *attach_query(tty=tty, stdin=stdin, stdout=stdout, stderr=stderr)]

@@ -27,7 +27,10 @@ MISTAKES = [
     (lambda jobs: jobs.top(None), TypeError, "job id"),
     (lambda jobs: jobs.port_forward(None, 0, 80), TypeError, "job id"),
     (lambda jobs: jobs.exec_run("job-1", ["ls"]), TypeError, "command .*shlex.quote"),
+    (lambda jobs: jobs.exec_run("job-1", ["ls"], input=b"x"), TypeError, "command .*shlex.quote"),
+    (lambda jobs: jobs.exec_run("job-1", "", input=b"x"), ValueError, "command is empty"),
     (lambda jobs: jobs.exec_run("job-1", "cat", input="text"), TypeError, r"encode\(\)"),
+    (lambda jobs: jobs.exec_run("job-1", "cat", input=3), TypeError, "bytes-like"),
     (lambda jobs: jobs.start_and_wait(output="log.txt", **START), TypeError, "file or a callable"),
 ]
 
