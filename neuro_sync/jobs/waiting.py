@@ -154,7 +154,7 @@ class Waiting(Calls):
         return job
 
     def as_completed(
-        self, jobs: Iterable[Union[str, JobDescription]], *, timeout: Optional[float] = None
+        self, jobs_or_ids: Iterable[Union[str, JobDescription]], *, timeout: Optional[float] = None
     ) -> Iterator[JobDescription]:
         """Yield each of some jobs as it ends.
 
@@ -162,7 +162,7 @@ class Waiting(Calls):
         seen, the platform may be away for up to five minutes.
 
         Args:
-            jobs: jobs, or their ids. One that is given twice comes once.
+            jobs_or_ids: jobs, or their ids. One that is given twice comes once.
             timeout: seconds for all of it; None waits as long as it takes.
 
         Raises:
@@ -175,7 +175,7 @@ class Waiting(Calls):
         """
         watch = _Watch(timeout)
         waiting: Dict[str, JobDescription] = {}
-        for given in several(jobs, "jobs"):
+        for given in several(jobs_or_ids, "jobs_or_ids"):
             # A description in hand may be old, but an ended job stays as it is.
             job = given if isinstance(given, JobDescription) else self.status(given)
             waiting.setdefault(job.id, job)
