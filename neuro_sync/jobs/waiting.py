@@ -120,7 +120,8 @@ class Waiting(Calls):
 
         Raises:
             JobWaitTimeout: it did not get there in time; ``.job`` is how it stood.
-            JobFinished: it ended, and so will never get there; ``.job`` tells how.
+            JobFinished: it has ended, with none of them; ``.job`` tells how. It may have had one before,
+                as a short job that was running between two looks.
             JobNotFound: there is no such job.
             ConnectionFailed: the platform can't be reached, or was away for too long.
 
@@ -134,7 +135,7 @@ class Waiting(Calls):
             while job.status not in awaited:
                 if job.status.is_finished:
                     raise JobFinished(
-                        "job {!r} ended without becoming {} ({})".format(
+                        "job {!r} has ended and will not become {} any more ({})".format(
                             id, _either(awaited), outcome(job)
                         ),
                         job=job,

@@ -300,7 +300,9 @@ def test_wait(jobs, start):
     job = start("sleep 0.2")
     assert jobs.wait(job.id, statuses=RUNNING, timeout=30).status is JobStatus.RUNNING
     assert jobs.wait(job.id, timeout=30).status is JobStatus.SUCCEEDED
-    with pytest.raises(neuro_sync.JobFinished) as caught:
+    with pytest.raises(
+        neuro_sync.JobFinished, match="has ended and will not become running"
+    ) as caught:
         jobs.wait(job.id, statuses=RUNNING)
     assert caught.value.job.status is JobStatus.SUCCEEDED
 
