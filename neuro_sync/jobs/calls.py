@@ -176,11 +176,12 @@ class Calls(JobsBase):
         retrier = self._http.retrier
         return start_once(
             lambda: self._send_start(url, payload),
-            lambda: self.list(
+            lambda: self._list(
                 tags=payload["tags"][-1:],
                 cluster_name=target.cluster_name,
                 org_names=[target.org_name] if target.org_name else (),
                 project_names=[payload["project_name"]] if "project_name" in payload else (),
+                dropped=True,  # its logs may be gone by now: it was started all the same
             ),
             self.kill,
             attempts=retrier.policy.attempts,
@@ -283,15 +284,39 @@ class Calls(JobsBase):
 
         Endpoint: ``GET {api}/jobs``.
         """
+        return self._list(
+            statuses=statuses,
+            name=name,
+            tags=tags,
+            owners=owners,
+            since=since,
+            until=until,
+            reverse=reverse,
+            limit=limit,
+            cluster_name=cluster_name,
+            org_names=org_names,
+            project_names=project_names,
+        )
+
+    def _list(
+        self,
+        *,
+        statuses: Iterable[JobStatus] = (),
+        tags: Iterable[str] = (),
+        owners: Iterable[str] = (),
+        limit: Optional[int] = None,
+        cluster_name: Optional[str] = None,
+        org_names: Iterable[str] = (),
+        project_names: Iterable[str] = (),
+        **others: Any,
+    ) -> JobListing:
+        """A listing by the arguments of :meth:`list`, and those of the query alone."""
         filters: Dict[str, Any] = {
             "statuses": [JobStatus(status).value for status in several(statuses, "statuses")],
-            "name": name,
             "owners": several(owners, "owners"),
             "tags": several(tags, "tags"),
-            "since": since,
-            "until": until,
-            "reverse": reverse,
             "project_names": several(project_names, "project_names"),
+            **others,
         }
         orgs = [org for org in several(org_names, "org_names") if org]
 

@@ -23,8 +23,9 @@ def list_query(
     limit: Optional[int] = None,
     org_names: Iterable[str] = (),
     project_names: Iterable[str] = (),
+    dropped: bool = False,
 ) -> Query:
-    """Of ``GET {api}/jobs``. Jobs that are being dropped, or have lost their logs, are left out."""
+    """Of ``GET {api}/jobs``. Jobs that are being dropped, or have lost their logs: only with ``dropped``."""
     query: Query = [("status", status) for status in statuses]
     if name:
         query.append(("name", name))
@@ -39,7 +40,8 @@ def list_query(
         query.append(("reverse", "1"))
     if limit is not None:
         query.append(("limit", str(limit)))
-    query += [("being_dropped", "False"), ("logs_removed", "False")]
+    if not dropped:
+        query += [("being_dropped", "False"), ("logs_removed", "False")]
     query += [("org_name", org) for org in org_names]
     query += [("project_name", project) for project in project_names]
     return query
