@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..models.cluster import Cluster
     from ..models.jobs import JobDescription
     from ..parse import Parser
+    from ..transport.answers import HttpResponse
     from ..transport.http import HttpTransport
     from ..transport.ws import WsTransport
 
@@ -50,7 +51,7 @@ class JobsBase:
         return self._status(id)
 
     def _status(self, id: str, seconds: Optional[float] = None) -> "JobDescription":
-        return self._decode(self._http.request("GET", self._job_url(id), seconds=seconds).json())
+        return self._job_of(self._http.request("GET", self._job_url(id), seconds=seconds))
 
     # Those of one job and those of all are apart: None for a job id is a mistake, and never means all.
 
@@ -70,6 +71,12 @@ class JobsBase:
         # The job id is checked first: a wrong argument must not cost a request for the config.
         job = path_segment(id)
         return "{}/{}/{}".format(self._service_url(cluster_name), job, tail)
+
+    def _job_of(self, response: "HttpResponse") -> "JobDescription":
+        images = (
+            self._config.images
+        )  # it may have to be asked for, and what goes wrong then is not about this
+        return response.decode(lambda payload: decode_job(payload, images))
 
     def _decode(self, payload: Mapping[str, Any]) -> "JobDescription":
         return decode_job(payload, self._config.images)

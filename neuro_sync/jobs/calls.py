@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from ..models.container import Container, DiskVolume, HTTPPort, SecretFile, Volume
-    from ..transport.http import HttpStream
+    from ..transport.answers import HttpStream
 
 __all__ = ["Calls", "several"]
 
@@ -396,12 +396,12 @@ class Calls(JobsBase):
         Endpoint: ``GET {monitoring_url}/capacity``.
         """
         response = self._http.request("GET", self._service_url(cluster_name) + "/capacity")
-        return decode_capacity(response.json())
+        return response.decode(decode_capacity)
 
     def _send_start(self, url: str, payload: Mapping[str, Any]) -> JobDescription:
         response = self._http.request("POST", url, json=payload)
         try:
-            return self._decode(response.json())
+            return self._job_of(response)
         except ProtocolError as error:
             # A proxy cut the answer, or gave one of its own; the server said yes.
             raise OutcomeUnknown(

@@ -10,7 +10,7 @@ from .onereader import OneReader
 
 if TYPE_CHECKING:
     from ..models.jobs import JobDescription
-    from ..transport.http import HttpStream
+    from ..transport.answers import HttpStream
 
 __all__ = ["JobListing"]
 
