@@ -12,15 +12,17 @@ from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple, Union
 
 from ..errors import (
+    ConnectionFailed,
     ExecTimeout,
     JobFailed,
     JobWaitTimeout,
     NeuroError,
+    OutcomeUnknown,
     StdStreamError,
     StreamClosed,
 )
 from ..models.jobs import JobDescription, JobStatus
-from ..wire.queries import check_command
+from ..wire.queries import check_command, exec_query
 from .calls import Calls
 from .outcome import outcome
 from .streaming import StreamingCalls
@@ -36,6 +38,8 @@ _logger = logging.getLogger(__name__)
 
 # Seconds for the answer to a start that is called off.
 _START_PATIENCE = 1.0
+# Seconds: some clocks tick as coarsely, and what waits for a moment may be told of it a tick early.
+_TICK = 0.02
 _TAIL_LINES = 10
 _TAIL_SPAN = timedelta(minutes=1)
 _TAIL_PATIENCE = 5.0  # seconds
@@ -64,7 +68,7 @@ class Running(Waiting, StreamingCalls, Calls):
             cmd: the command; split into words as a shell does, no shell runs it.
             input: what the command reads from its standard input, as bytes or a buffer of them; None
                 connects none.
-            timeout: seconds for all of it; None: no limit.
+            timeout: seconds for all of it, the connection too; None: no limit.
             check: raise StdStreamError where the exit code is not 0.
             cluster_name: cluster of the job; None is the current one.
 
@@ -75,7 +79,8 @@ class Running(Waiting, StreamingCalls, Calls):
             TypeError, ValueError: a command or an input that can't be right; nothing was sent.
             StdStreamError: with ``check``, the command failed; has ``stdout`` and ``stderr``.
             ExecTimeout: the command did not end in time. What becomes of it is not known; it has
-                lost its connection.
+                lost its connection, or never had one: then it may not have been started either.
+            OutcomeUnknown: the connection broke while the command was being started.
             ConnectionFailed: the connection ended before the command did.
 
         Endpoint: ``GET {monitoring_url}/{id}/exec`` (WebSocket).
@@ -92,14 +97,16 @@ class Running(Waiting, StreamingCalls, Calls):
         command = cmd if input is None else _with_input(cmd, len(input))
         stdout: List[bytes] = []
         stderr: List[bytes] = []
-        with self.exec(
-            id,
-            command,
-            stdin=input is not None,
-            stdout=True,
-            stderr=True,
-            cluster_name=cluster_name,
-        ) as stream:
+        query = exec_query(command, tty=False, stdin=input is not None, stdout=True, stderr=True)
+        try:
+            stream = self._std_stream(id, "exec", query, (), cluster_name, _left(deadline))
+        except (ConnectionFailed, OutcomeUnknown) as error:
+            if not _over(deadline):
+                raise
+            raise ExecTimeout(
+                "{!r} had no connection within {} s; it may have been started".format(cmd, timeout)
+            ) from error
+        with stream:
             writer = _InputWriter(stream, input) if input else None
             try:
                 exit_code, reason = _collect(stream, stdout, stderr, deadline)
@@ -388,16 +395,27 @@ def _with_input(cmd: str, length: int) -> str:
     return "sh -c {} {} {}".format(shlex.quote('head -c "$0" | "$@"'), length, cmd)
 
 
+def _left(deadline: Optional[float]) -> Optional[float]:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _over(deadline: Optional[float]) -> bool:
+    return deadline is not None and time.monotonic() > deadline - _TICK
+
+
 def _collect(
     stream: "StdStream", stdout: List[bytes], stderr: List[bytes], deadline: Optional[float]
 ) -> Tuple[int, str]:
     """The exit code of the command, and what the server says of it."""
     while True:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            message = stream.read_out(timeout=left)
+            message = stream.read_out(timeout=_left(deadline))
         except StdStreamError as error:
             return error.exit_code, ": {}".format(error)
+        except TimeoutError:
+            if stream.exit_code is None:
+                raise
+            return stream.exit_code, ""  # it has ended in time: only the server does not close
         if message is None:
             return 0, ""
         (stderr if message.fileno == 2 else stdout).append(message.data)

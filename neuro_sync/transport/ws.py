@@ -49,6 +49,7 @@ class WsTransport:
         params: Iterable[Tuple[str, str]] = (),
         subprotocols: Sequence[str] = (),
         repeatable: bool = True,
+        seconds: Optional[float] = None,
     ) -> "WsConnection":
         """Open a WebSocket.
 
@@ -57,6 +58,7 @@ class WsTransport:
             params: of the query.
             subprotocols: to offer.
             repeatable: opening it twice does no harm.
+            seconds: for all tries together; None: as many as the policy gives.
 
         Raises:
             NeuroError: the error of the status of a refused handshake, ConnectionFailed,
@@ -94,4 +96,4 @@ class WsTransport:
             refreshed = True
             return open_once(self.auth.token(), deadline)
 
-        return self.retrier.call(attempt, repeatable=repeatable)
+        return self.retrier.call(attempt, repeatable=repeatable, seconds=seconds)
