@@ -308,9 +308,14 @@ class Calls(JobsBase):
         cluster_name: Optional[str] = None,
         org_names: Iterable[str] = (),
         project_names: Iterable[str] = (),
+        seconds: Optional[float] = None,
         **others: Any,
     ) -> JobListing:
-        """A listing by the arguments of :meth:`list`, and those of the query alone."""
+        """A listing by the arguments of :meth:`list`, and ``dropped`` of the query.
+
+        Args:
+            seconds: for all of it; None: no limit.
+        """
         filters: Dict[str, Any] = {
             "statuses": [JobStatus(status).value for status in several(statuses, "statuses")],
             "owners": several(owners, "owners"),
@@ -329,7 +334,11 @@ class Calls(JobsBase):
                 **filters,
             )
             return self._http.stream(
-                "GET", self._jobs_url(), params=query, accept="application/x-ndjson"
+                "GET",
+                self._jobs_url(),
+                params=query,
+                accept="application/x-ndjson",
+                seconds=seconds,
             )
 
         return JobListing(open_stream, self._decode, limit)

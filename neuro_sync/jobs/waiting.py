@@ -178,7 +178,7 @@ class Waiting(Calls):
         waiting: Dict[str, JobDescription] = {}
         for given in several(jobs_or_ids, "jobs_or_ids"):
             # A description in hand may be old, but an ended job stays as it is.
-            job = given if isinstance(given, JobDescription) else self.status(given)
+            job = given if isinstance(given, JobDescription) else self._status(given, watch.seconds)
             waiting.setdefault(job.id, job)
         return self._as_completed(waiting, watch, timeout)
 
@@ -214,10 +214,11 @@ class Waiting(Calls):
     def _newly_ended(
         self, waiting: Dict[str, JobDescription], watch: _Watch
     ) -> List[JobDescription]:
-        looked_at = [self._status(id, watch.seconds) for id in self._no_longer_active(waiting)]
+        suspects = self._no_longer_active(waiting, watch)
+        looked_at = [self._status(id, watch.seconds) for id in suspects]
         return [job for job in looked_at if job.status.is_finished]
 
-    def _no_longer_active(self, waiting: Dict[str, JobDescription]) -> List[str]:
+    def _no_longer_active(self, waiting: Dict[str, JobDescription], watch: _Watch) -> List[str]:
         """Ids of the jobs that are worth a look: all of a few, else those no listing has."""
         if len(waiting) <= _FEW:
             return list(waiting)
@@ -227,13 +228,14 @@ class Waiting(Calls):
         active: Set[str] = set()
         for cluster_name, jobs in clusters.items():
             first, last = _span(jobs)
-            with self.list(
+            with self._list(
                 statuses=JobStatus.active_items(),
                 owners=sorted({job.owner for job in jobs if job.owner}),
                 org_names=sorted({job.org_name for job in jobs if job.org_name}),
                 since=first,
                 until=last,
                 cluster_name=cluster_name,
+                seconds=watch.seconds,
             ) as listing:
                 active.update(job.id for job in listing)
         return [id for id in waiting if id not in active]

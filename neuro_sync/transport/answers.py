@@ -1,9 +1,19 @@
 """What a request is answered with: all of it at once, or as it comes."""
 
 import socket
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, NamedTuple, Optional, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Optional,
+    TypeVar,
+)
 
-from ..errors import NeuroError, ProtocolError
+from ..errors import ConnectionFailed, NeuroError, ProtocolError
 from ..wire.json_text import load_json
 from ..wire.paths import redact
 from .failures import failed_attempt
@@ -11,7 +21,7 @@ from .failures import failed_attempt
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["HttpResponse", "HttpStream", "chunks"]
+__all__ = ["HttpResponse", "HttpStream", "chunks", "in_time"]
 
 T = TypeVar("T")
 _CHUNK = 64 * 1024
@@ -59,22 +69,32 @@ class HttpStream:
     """An answer that is read as it comes: iterate its bytes. A context manager.
 
     Raises, while it is read:
-        ConnectionFailed: the answer was cut, or nothing came for as long as the read time-out.
+        ConnectionFailed: the answer was cut, or nothing came for as long as the read time-out, or it was
+            not over in time.
     """
 
-    def __init__(self, response: "requests.Response", attempts: int, method: str, url: str) -> None:
+    def __init__(
+        self,
+        response: "requests.Response",
+        attempts: int,
+        method: str,
+        url: str,
+        is_late: Optional[Callable[[], bool]] = None,
+    ) -> None:
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.attempts = attempts
         self._response = response
         self._method = method
         self._url = url
+        self._is_late = is_late
         self._socket = _socket_of(response)
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from chunks(self._response)
+            pieces = chunks(self._response)
+            yield from pieces if self._is_late is None else in_time(pieces, self._is_late)
             # All of it was read: the connection has gone back to its pool, and is not this stream's any more.
             self._socket = None
         except Exception as error:
@@ -133,6 +153,14 @@ def chunks(response: "requests.Response") -> Iterator[bytes]:
         yield chunk
         if raw.length_remaining == 0 and not encoded:
             return  # that was all, and nothing is left in a decoder
+
+
+def in_time(pieces: Iterable[bytes], is_late: Callable[[], bool]) -> Iterator[bytes]:
+    """The pieces, until it is late: bytes that drip would keep each time-out from passing."""
+    for piece in pieces:
+        if is_late():
+            raise ConnectionFailed("the answer took longer than the deadline")
+        yield piece
 
 
 def _socket_of(response: "requests.Response") -> Optional[socket.socket]:

@@ -10,7 +10,6 @@ from typing import (
     Callable,
     Dict,
     Iterable,
-    List,
     Mapping,
     NamedTuple,
     Optional,
@@ -20,10 +19,10 @@ from typing import (
 from urllib.parse import urlencode
 
 from .._version import __version__
-from ..errors import ConnectionFailed, ProtocolError
+from ..errors import ProtocolError
 from ..wire.paths import header_value, redact
 from ..wire.responses import error_from_response, parse_retry_after
-from .answers import HttpResponse, HttpStream, chunks
+from .answers import HttpResponse, HttpStream, chunks, in_time
 from .auth import TokenSource
 from .environment import proxy_for
 from .failures import failed_attempt
@@ -138,17 +137,23 @@ class HttpTransport:
         repeatable: Optional[bool] = None,
         authorize: bool = True,
         timeout: Optional[Timeout] = None,
+        seconds: Optional[float] = None,
     ) -> HttpStream:
         """Send a request and read the answer as it comes; the arguments are those of :meth:`request`.
 
-        Only what comes before the body is tried again.
+        Only what comes before the body is tried again. Without ``seconds`` the body may take any time.
         """
         request = self._prepare(method, url, params, json, None, accept, authorize, timeout)
 
-        def read(response: "requests.Response", attempts: int, deadline: float) -> HttpStream:
-            return HttpStream(response, attempts, request.method, request.url)
+        clock = self.retrier.clock
+        # Not the deadline of the tries: that is the policy's where it is the earlier one.
+        end = None if seconds is None else clock() + seconds
+        is_late = None if end is None else lambda: clock() > end
 
-        return self._call(request, read, repeatable)
+        def read(response: "requests.Response", attempts: int, deadline: float) -> HttpStream:
+            return HttpStream(response, attempts, request.method, request.url, is_late)
+
+        return self._call(request, read, repeatable, seconds)
 
     def close(self) -> None:
         """Close the connections that rest, those of the token's source too."""
@@ -321,14 +326,10 @@ class HttpTransport:
         )
 
     def _read(self, response: "requests.Response", deadline: float) -> bytes:
-        """The whole body, within the deadline: bytes that drip would keep each time-out from passing."""
-        parts: List[bytes] = []
+        """The whole body, within the deadline."""
+        clock = self.retrier.clock
         try:
-            for chunk in chunks(response):
-                parts.append(chunk)
-                if self.retrier.clock() > deadline:
-                    raise ConnectionFailed("the answer took longer than the deadline")
+            return b"".join(in_time(chunks(response), lambda: clock() > deadline))
         except BaseException:
             response.close()
             raise
-        return b"".join(parts)

@@ -105,6 +105,19 @@ def test_a_wait_keeps_its_time_though_an_answer_hangs(platform, jobs, pending):
     stalled.join()
 
 
+def test_as_completed_keeps_its_time_though_a_listing_hangs(platform, jobs, pending):
+    waiting = [pending() for _ in range(4)]
+    platform.faults.clear()
+    seen = platform.faults.seen
+    stalled = when(lambda: seen("list") >= 1, lambda: platform.faults.stall("list", times=None))
+    began = time.monotonic()
+    with pytest.raises(JobWaitTimeout) as caught:
+        list(jobs.as_completed(waiting, timeout=2))
+    assert time.monotonic() - began < 4
+    assert caught.value.job in waiting
+    stalled.join()
+
+
 def test_as_completed_outlives_an_outage(platform, jobs, pending):
     waiting = [pending() for _ in range(5)]
     platform.faults.clear()
