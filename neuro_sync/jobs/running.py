@@ -7,8 +7,9 @@ import shlex
 import threading
 import time
 from collections import deque
+from contextlib import closing
 from datetime import timedelta
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple, Union
 
 from ..errors import (
@@ -22,11 +23,12 @@ from ..errors import (
     StreamClosed,
 )
 from ..models.jobs import JobDescription, JobStatus
+from ..streams.retrying import PASSING
 from ..wire.queries import check_command, exec_query
 from .calls import Calls
 from .outcome import outcome
 from .streaming import StreamingCalls
-from .waiting import Waiting
+from .waiting import FINISHED, Waiting, Watch
 
 if TYPE_CHECKING:
     from ..models.messages import ExecResult
@@ -36,7 +38,7 @@ __all__ = ["Running"]
 
 _logger = logging.getLogger(__name__)
 
-# Seconds for the answer to a start that is called off.
+# Seconds for the answer to a start that is called off, or that has less time.
 _START_PATIENCE = 1.0
 # Seconds: some clocks tick as coarsely, and what waits for a moment may be told of it a tick early.
 _TICK = 0.02
@@ -153,7 +155,7 @@ class Running(Waiting, StreamingCalls, Calls):
         Args:
             output: a file, or a callable, that gets the log as bytes; a text file gets it as text. None: it
                 is not copied.
-            timeout: seconds for all of it; None: no limit.
+            timeout: seconds for all of it but the killing; None: no limit.
             check: raise JobFailed where the job does not succeed.
             kill_on_error: kill the job where an exception, Ctrl-C included, ends the waiting.
             **start_args: the arguments of :meth:`start`.
@@ -164,23 +166,24 @@ class Running(Waiting, StreamingCalls, Calls):
         Raises:
             JobFailed: with ``check``, the job failed or was cancelled; ``.job`` has the reason and the
                 exit code, ``.log_tail`` the last lines of its log.
-            JobWaitTimeout: it did not end in time.
+            JobWaitTimeout: it did not end in time; ``.job`` is how it was last seen.
+            OutcomeUnknown: there was no answer to the start, or not in time, and the job may have been
+                started. With ``kill_on_error`` it is killed, should the answer still come.
 
         Endpoint: those of :meth:`start`, :meth:`monitor`, :meth:`status` and :meth:`kill`.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        watch = Watch(timeout)
         write = None if output is None else _writer(output)
         cluster_name = start_args.get("cluster_name")
         tail = _Tail()
         starting = _Starting(lambda: self.start(**start_args))
         try:
-            job = starting.run()
+            job = watch.call(starting.run, watch.left)
             if write is None:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                ended = self.wait(job.id, timeout=left)
+                ended = self._wait(watch, job, FINISHED, job.id)
             else:
                 flush = getattr(output, "flush", None)
-                ended = self._copy_log(job, write, flush, tail, deadline, timeout, cluster_name)
+                ended = self._copy_log(job, write, flush, tail, watch, cluster_name)
         except BaseException:
             if kill_on_error:
                 starting.undo(self._kill_for_sure)
@@ -211,30 +214,36 @@ class Running(Waiting, StreamingCalls, Calls):
         write: Callable[[bytes], Any],
         flush: Optional[Callable[[], Any]],
         tail: "_Tail",
-        deadline: Optional[float],
-        timeout: Optional[float],
+        watch: Watch,
         cluster_name: Optional[str],
     ) -> JobDescription:
-        with self.monitor(job.id, cluster_name=cluster_name, separator="") as log:
+        # Not "with": that waits for the first connection, however long it takes.
+        with closing(self.monitor(job.id, cluster_name=cluster_name, separator="")) as log:
             while True:
-                left = None if deadline is None else deadline - time.monotonic()
                 try:
-                    chunk = log.read_chunk(timeout=left)
+                    chunk = log.read_chunk(timeout=watch.left)
                 except TimeoutError as error:
-                    job = self.status(job.id)
+                    job = self._last_look(job, watch)
                     raise JobWaitTimeout(
                         "job {!r} did not end within {} s ({})".format(
-                            job.id, timeout, outcome(job)
+                            job.id, watch.timeout, outcome(job)
                         ),
                         job=job,
                     ) from error
                 if chunk is None:
-                    break
+                    ended: JobDescription = log.job
+                    return ended
                 write(chunk)
                 if flush is not None:
                     flush()
                 tail.feed(chunk)
-            return log.job or self.status(job.id)
+
+    def _last_look(self, job: JobDescription, watch: Watch) -> JobDescription:
+        """The job, or how it was last seen where that takes too long."""
+        try:
+            return self._status(job.id, watch.seconds)
+        except PASSING:
+            return job
 
     def _read_tail(self, job: JobDescription, tail: "_Tail", cluster_name: Optional[str]) -> None:
         """Read the last lines of a job that has ended: a help in an error, so it may not take long."""
@@ -242,9 +251,10 @@ class Running(Waiting, StreamingCalls, Calls):
         since = finished_at - _TAIL_SPAN if finished_at is not None else None
         deadline = time.monotonic() + _TAIL_PATIENCE
         try:
-            with self.monitor(job.id, cluster_name=cluster_name, since=since, separator="") as log:
+            log = self.monitor(job.id, cluster_name=cluster_name, since=since, separator="")
+            with closing(log):
                 while True:
-                    chunk = log.read_chunk(timeout=max(0.0, deadline - time.monotonic()))
+                    chunk = log.read_chunk(timeout=_left(deadline))
                     if chunk is None:
                         break
                     tail.feed(chunk)
@@ -321,10 +331,17 @@ class _Starting:
         self._kill: Optional[Callable[[str], None]] = None
         self._thread = threading.Thread(target=self._run, name="neuro_sync-start", daemon=True)
 
-    def run(self) -> JobDescription:
-        """Start the job, or raise what prevents it."""
+    def run(self, seconds: Optional[float]) -> JobDescription:
+        """Start the job, or raise what prevents it, or that it has not been answered for some seconds."""
         self._thread.start()
-        answer = self._answers.get()
+        try:
+            answer = self._answers.get(
+                timeout=None if seconds is None else max(seconds, _START_PATIENCE)
+            )
+        except Empty:
+            raise OutcomeUnknown(
+                "the start was not answered in time; the job may have been started"
+            ) from None
         if isinstance(answer, BaseException):
             raise answer
         return answer
