@@ -201,19 +201,23 @@ class HttpTransport:
             repeatable = request.method in _SAFE
         fresh = not repeatable
         refreshed = False
+        auth, left = self.auth, self.retrier.left
 
         def attempt(number: int, deadline: float) -> T:
             nonlocal refreshed
-            token = self.auth.token() if request.authorize else ""
+            token = auth.token(left(deadline)) if request.authorize else ""
             try:
                 return self._exchange(request, token, number, deadline, read, fresh)
             except AttemptFailed as failed:
                 status = getattr(failed.error, "status", None)
-                if status != 401 or refreshed or not token or not self.auth.refresh(token):
+                if status != 401 or refreshed or not token:
+                    raise
+                if not auth.refresh(token, left(deadline)):
                     raise
             # A refused request was not executed: with the new token it goes out at once, once.
             refreshed = True
-            return self._exchange(request, self.auth.token(), number, deadline, read, fresh)
+            token = auth.token(left(deadline))
+            return self._exchange(request, token, number, deadline, read, fresh)
 
         return self.retrier.call(attempt, repeatable=repeatable, seconds=seconds)
 

@@ -72,6 +72,7 @@ class WsTransport:
         if query:
             url += "?" + query
         refreshed = False
+        auth, left = self.auth, self.retrier.left
 
         def open_once(token: str, deadline: float) -> "WsConnection":
             opened = open_websocket(
@@ -80,20 +81,20 @@ class WsTransport:
                 subprotocols=subprotocols,
                 user_agent=self._user_agent,
                 timeout=self.timeout,
-                seconds=max(0.001, deadline - self.retrier.clock()),
+                seconds=max(0.001, left(deadline)),
             )
             return WsConnection(opened, url, heartbeat=self._heartbeat, silence=self._silence)
 
         def attempt(number: int, deadline: float) -> "WsConnection":
             nonlocal refreshed
-            token = self.auth.token()
+            token = auth.token(left(deadline))
             try:
                 return open_once(token, deadline)
             except AttemptFailed as failed:
                 status = getattr(failed.error, "status", None)
-                if status != 401 or refreshed or not self.auth.refresh(token):
+                if status != 401 or refreshed or not auth.refresh(token, left(deadline)):
                     raise
             refreshed = True
-            return open_once(self.auth.token(), deadline)
+            return open_once(auth.token(left(deadline)), deadline)
 
         return self.retrier.call(attempt, repeatable=repeatable, seconds=seconds)
