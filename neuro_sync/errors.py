@@ -26,7 +26,7 @@
     ├── LogGap                          lines may be missing from a log
     ├── ImageSaveError                  the image was not saved
     ├── JobWaitTimeout                  .job did not get there in time (also a TimeoutError)
-    ├── JobFinished                     .job ended without reaching the awaited status
+    ├── JobFinished                     .job has ended, with none of the awaited statuses
     ├── JobFailed                       .job failed or was cancelled
     └── ConfigError                     the login on this machine (also a RuntimeError)
 
@@ -310,7 +310,7 @@ class JobWaitTimeout(_JobError, TimeoutError):
 
 
 class JobFinished(_JobError):
-    """The job ended without ever reaching the awaited status."""
+    """The job has ended, with none of the awaited statuses."""
 
 
 class JobFailed(_JobError):

@@ -17,8 +17,9 @@ from .server import ServerConfig, fetch_server_config
 if TYPE_CHECKING:
     from yarl import URL
 
+    from ..transport.answers import HttpResponse
     from ..transport.auth import TokenSource
-    from ..transport.http import HttpResponse, HttpTransport
+    from ..transport.http import HttpTransport
     from .overrides import Overrides
     from .store import Store
 

@@ -1,35 +1,15 @@
 """What a server says of itself: ``GET {api}/config``."""
 
 from dataclasses import dataclass, field
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Dict,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import AuthenticationError, ProtocolError
 from ..models.cluster import Cluster, Project
-from ..wire.paths import redact
 
 if TYPE_CHECKING:
-    from ..transport.http import HttpResponse, HttpTransport
+    from ..transport.http import HttpTransport
 
-__all__ = [
-    "AuthSettings",
-    "ServerConfig",
-    "decode_answer",
-    "fetch_server_config",
-    "parse_server_config",
-]
-
-T = TypeVar("T")
+__all__ = ["AuthSettings", "ServerConfig", "fetch_server_config", "parse_server_config"]
 
 _CALLBACK_URLS = tuple("http://127.0.0.1:{}".format(port) for port in (54540, 54541, 54542))
 
@@ -146,25 +126,7 @@ def fetch_server_config(
 
 def _get(http: "HttpTransport", api_url: str, authorize: bool) -> ServerConfig:
     response = http.request("GET", api_url + "/config", authorize=authorize)
-    return decode_answer(response, parse_server_config)
-
-
-def decode_answer(response: "HttpResponse", function: Callable[[Any], T]) -> T:
-    """What a function makes of the JSON of an answer.
-
-    Raises:
-        ProtocolError: it is not JSON, or not what the function expects; says which answer it was.
-    """
-    try:
-        return function(response.json())
-    except ProtocolError as error:
-        error.status, error.attempts, error.method = (
-            response.status,
-            response.attempts,
-            response.method,
-        )
-        error.url = None if response.url is None else redact(response.url)
-        raise
+    return response.decode(parse_server_config)
 
 
 def _objects(payload: Mapping[str, Any], key: str) -> "Tuple[Mapping[str, Any], ...]":

@@ -11,6 +11,7 @@ from ..errors import (
     AuthenticationError,
     ClientError,
     ConfigError,
+    ConnectionFailed,
     IllegalArgumentError,
     ProtocolError,
     RateLimited,
@@ -19,7 +20,7 @@ from ..errors import (
 from ..transport.auth import TokenSource
 from ..transport.forklock import ForkLock
 from ..wire.paths import header_value
-from .server import AuthSettings, decode_answer
+from .server import AuthSettings
 from .store import Store, Tokens
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ __all__ = ["StoredToken", "parse_token_answer", "request_token"]
 _logger = logging.getLogger("neuro_sync")
 # A token is refreshed when three quarters of its life are over, as the CLI does it.
 _USED_LIFE = 0.75
+# Seconds that a refresh gets where its caller has less: one that is cut may have used up the refresh token.
+_LEAST = 5.0
+# Seconds between two looks whether another process is done.
+_LOCK_LOOK = 0.02
+_TOO_LONG = "the token is being refreshed elsewhere, and that takes too long"
 
 
 def parse_token_answer(payload: Any, now: float, refresh_token: str = "") -> Tokens:
@@ -55,9 +61,13 @@ def parse_token_answer(payload: Any, now: float, refresh_token: str = "") -> Tok
 
 
 def request_token(
-    http: "HttpTransport", auth: AuthSettings, form: Mapping[str, str], refresh_token: str = ""
+    http: "HttpTransport",
+    auth: AuthSettings,
+    form: Mapping[str, str],
+    refresh_token: str = "",
+    seconds: Optional[float] = None,
 ) -> Tokens:
-    """Get a token from the login service.
+    """Get a token from the login service, in so many seconds.
 
     Raises:
         AuthenticationError: the service refuses, or is not there.
@@ -77,6 +87,7 @@ def request_token(
             accept="application/json",
             authorize=False,
             repeatable=True,
+            seconds=seconds,
         )
     except RateLimited:
         raise
@@ -89,7 +100,7 @@ def request_token(
             attempts=error.attempts,
         ) from error
     now = time.time()
-    return decode_answer(response, lambda value: parse_token_answer(value, now, refresh_token))
+    return response.decode(lambda value: parse_token_answer(value, now, refresh_token))
 
 
 class StoredToken(TokenSource):
@@ -113,17 +124,17 @@ class StoredToken(TokenSource):
         self._tokens = store.login.tokens
         self._lock = ForkLock()
 
-    def token(self) -> str:
+    def token(self, seconds: Optional[float] = None) -> str:
         tokens = self._tokens
         if tokens.expiration_time > self._clock():
             return tokens.token
-        return self._renew(tokens.token).token
+        return self._renew(tokens.token, seconds).token
 
-    def refresh(self, rejected: str) -> bool:
+    def refresh(self, rejected: str, seconds: Optional[float] = None) -> bool:
         if self._tokens.token != rejected:
             return True
         try:
-            return self._renew(rejected).token != rejected
+            return self._renew(rejected, seconds).token != rejected
         except (AuthenticationError, ConfigError) as error:
             _logger.info("the token was refused and could not be refreshed: %s", error)
             return False
@@ -131,19 +142,22 @@ class StoredToken(TokenSource):
     def close(self) -> None:
         self._http.close()
 
-    def _renew(self, old: str) -> Tokens:
-        with self._lock:
+    def _renew(self, old: str, seconds: Optional[float]) -> Tokens:
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with self._lock.within(seconds) as held:
             if self._tokens.token != old:
                 return self._tokens  # another thread was quicker
-            with _directory_lock(self._store.path):
+            if not held:
+                raise ConnectionFailed(_TOO_LONG)
+            with _directory_lock(self._store.path, deadline):
                 found = self._on_disk()
                 if found is not None and found.token != old:
                     if found.expiration_time > self._clock():
                         self._tokens = found  # another process was quicker
                         return found
-                return self._ask(found or self._tokens)
+                return self._ask(found or self._tokens, deadline)
 
-    def _ask(self, tokens: Tokens) -> Tokens:
+    def _ask(self, tokens: Tokens, deadline: Optional[float]) -> Tokens:
         if not tokens.refresh_token:
             raise AuthenticationError("the token has expired or was refused: log in again")
         auth = self._store.login.auth
@@ -152,8 +166,9 @@ class StoredToken(TokenSource):
             "refresh_token": tokens.refresh_token,
             "client_id": auth.client_id,
         }
+        left = None if deadline is None else max(_LEAST, deadline - time.monotonic())
         try:
-            renewed = request_token(self._http, auth, form, tokens.refresh_token)
+            renewed = request_token(self._http, auth, form, tokens.refresh_token, left)
         except AuthenticationError:
             # A CLI, which knows no lock, may have used the refresh token a moment ago.
             found = self._on_disk()
@@ -179,10 +194,14 @@ class StoredToken(TokenSource):
 
 
 @contextmanager
-def _directory_lock(path: Path) -> Iterator[None]:
-    """Keep other processes of ours from refreshing at the same time, where the system can do that."""
+def _directory_lock(path: Path, deadline: Optional[float]) -> Iterator[None]:
+    """Keep other processes of ours from refreshing at the same time, where the system can do that.
+
+    Raises:
+        ConnectionFailed: another one does until after the deadline.
+    """
     try:
-        import fcntl
+        import fcntl  # noqa: F401
     except ImportError:
         yield  # Windows: the threads of this process are still one after the other
         return
@@ -193,13 +212,32 @@ def _directory_lock(path: Path) -> Iterator[None]:
         return
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            held = _lock(descriptor, deadline)
         except OSError as error:
             _logger.debug("%s can't be locked, going on without: %s", path, error)
+            held = True
+        if not held:
+            raise ConnectionFailed(_TOO_LONG)
         yield
     finally:
         # Closing is not enough: a child that was forked meanwhile has the descriptor, too.
         _unlock(descriptor)
+
+
+def _lock(descriptor: int, deadline: Optional[float]) -> bool:
+    import fcntl
+
+    if deadline is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOCK_LOOK)
 
 
 def _unlock(descriptor: int) -> None:

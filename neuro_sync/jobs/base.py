@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..models.cluster import Cluster
     from ..models.jobs import JobDescription
     from ..parse import Parser
+    from ..transport.answers import HttpResponse
     from ..transport.http import HttpTransport
     from ..transport.ws import WsTransport
 
@@ -50,21 +51,32 @@ class JobsBase:
         return self._status(id)
 
     def _status(self, id: str, seconds: Optional[float] = None) -> "JobDescription":
-        return self._decode(self._http.request("GET", self._jobs_url(id), seconds=seconds).json())
+        return self._job_of(self._http.request("GET", self._job_url(id), seconds=seconds))
 
-    def _jobs_url(self, id: Optional[str] = None, tail: str = "") -> str:
-        url = _text(self._config.api_url) + "/jobs"
-        if id is None:
-            return url
-        return "{}/{}{}".format(url, path_segment(id), tail)
+    # Those of one job and those of all are apart: None for a job id is a mistake, and never means all.
+
+    def _jobs_url(self) -> str:
+        return _text(self._config.api_url) + "/jobs"
+
+    def _job_url(self, id: str, tail: str = "") -> str:
+        return "{}/{}{}".format(self._jobs_url(), path_segment(id), tail)
 
     def _cluster(self, cluster_name: Optional[str]) -> "Cluster":
         return self._config.get_cluster(cluster_name or self._config.cluster_name)
 
-    def _monitoring_url(self, id: Optional[str], tail: str, cluster_name: Optional[str]) -> str:
+    def _service_url(self, cluster_name: Optional[str]) -> str:
+        return _text(self._cluster(cluster_name).monitoring_url)
+
+    def _monitoring_url(self, id: str, tail: str, cluster_name: Optional[str]) -> str:
         # The job id is checked first: a wrong argument must not cost a request for the config.
-        job = "" if id is None else "/" + path_segment(id)
-        return "{}{}/{}".format(_text(self._cluster(cluster_name).monitoring_url), job, tail)
+        job = path_segment(id)
+        return "{}/{}/{}".format(self._service_url(cluster_name), job, tail)
+
+    def _job_of(self, response: "HttpResponse") -> "JobDescription":
+        images = (
+            self._config.images
+        )  # it may have to be asked for, and what goes wrong then is not about this
+        return response.decode(lambda payload: decode_job(payload, images))
 
     def _decode(self, payload: Mapping[str, Any]) -> "JobDescription":
         return decode_job(payload, self._config.images)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from ..models.container import Container, DiskVolume, HTTPPort, SecretFile, Volume
-    from ..transport.http import HttpStream
+    from ..transport.answers import HttpStream
 
 __all__ = ["Calls", "several"]
 
@@ -176,11 +176,12 @@ class Calls(JobsBase):
         retrier = self._http.retrier
         return start_once(
             lambda: self._send_start(url, payload),
-            lambda: self.list(
+            lambda: self._list(
                 tags=payload["tags"][-1:],
                 cluster_name=target.cluster_name,
                 org_names=[target.org_name] if target.org_name else (),
                 project_names=[payload["project_name"]] if "project_name" in payload else (),
+                dropped=True,  # its logs may be gone by now: it was started all the same
             ),
             self.kill,
             attempts=retrier.policy.attempts,
@@ -283,15 +284,44 @@ class Calls(JobsBase):
 
         Endpoint: ``GET {api}/jobs``.
         """
+        return self._list(
+            statuses=statuses,
+            name=name,
+            tags=tags,
+            owners=owners,
+            since=since,
+            until=until,
+            reverse=reverse,
+            limit=limit,
+            cluster_name=cluster_name,
+            org_names=org_names,
+            project_names=project_names,
+        )
+
+    def _list(
+        self,
+        *,
+        statuses: Iterable[JobStatus] = (),
+        tags: Iterable[str] = (),
+        owners: Iterable[str] = (),
+        limit: Optional[int] = None,
+        cluster_name: Optional[str] = None,
+        org_names: Iterable[str] = (),
+        project_names: Iterable[str] = (),
+        seconds: Optional[float] = None,
+        **others: Any,
+    ) -> JobListing:
+        """A listing by the arguments of :meth:`list`, and ``dropped`` of the query.
+
+        Args:
+            seconds: for all of it; None: no limit.
+        """
         filters: Dict[str, Any] = {
             "statuses": [JobStatus(status).value for status in several(statuses, "statuses")],
-            "name": name,
             "owners": several(owners, "owners"),
             "tags": several(tags, "tags"),
-            "since": since,
-            "until": until,
-            "reverse": reverse,
             "project_names": several(project_names, "project_names"),
+            **others,
         }
         orgs = [org for org in several(org_names, "org_names") if org]
 
@@ -304,7 +334,11 @@ class Calls(JobsBase):
                 **filters,
             )
             return self._http.stream(
-                "GET", self._jobs_url(), params=query, accept="application/x-ndjson"
+                "GET",
+                self._jobs_url(),
+                params=query,
+                accept="application/x-ndjson",
+                seconds=seconds,
             )
 
         return JobListing(open_stream, self._decode, limit)
@@ -320,7 +354,7 @@ class Calls(JobsBase):
 
         Endpoint: ``DELETE {api}/jobs/{id}``.
         """
-        self._http.request("DELETE", self._jobs_url(id))
+        self._http.request("DELETE", self._job_url(id))
 
     def bump_life_span(self, id: str, additional_life_span: float) -> None:
         """Let a job run for longer. One without a limit gets one: what is added counts from nothing.
@@ -339,7 +373,7 @@ class Calls(JobsBase):
         minutes = whole_minutes(additional_life_span, "additional_life_span")
         self._http.request(
             "PUT",
-            self._jobs_url(id, "/max_run_time_minutes"),
+            self._job_url(id, "/max_run_time_minutes"),
             json={"additional_max_run_time_minutes": minutes},
             repeatable=False,
         )
@@ -370,13 +404,13 @@ class Calls(JobsBase):
 
         Endpoint: ``GET {monitoring_url}/capacity``.
         """
-        response = self._http.request("GET", self._monitoring_url(None, "capacity", cluster_name))
-        return decode_capacity(response.json())
+        response = self._http.request("GET", self._service_url(cluster_name) + "/capacity")
+        return response.decode(decode_capacity)
 
     def _send_start(self, url: str, payload: Mapping[str, Any]) -> JobDescription:
         response = self._http.request("POST", url, json=payload)
         try:
-            return self._decode(response.json())
+            return self._job_of(response)
         except ProtocolError as error:
             # A proxy cut the answer, or gave one of its own; the server said yes.
             raise OutcomeUnknown(

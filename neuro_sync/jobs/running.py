@@ -7,23 +7,28 @@ import shlex
 import threading
 import time
 from collections import deque
+from contextlib import closing
 from datetime import timedelta
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple, Union
 
 from ..errors import (
+    ConnectionFailed,
     ExecTimeout,
     JobFailed,
     JobWaitTimeout,
     NeuroError,
+    OutcomeUnknown,
     StdStreamError,
     StreamClosed,
 )
 from ..models.jobs import JobDescription, JobStatus
+from ..streams.retrying import PASSING
+from ..wire.queries import check_command, exec_query
 from .calls import Calls
 from .outcome import outcome
 from .streaming import StreamingCalls
-from .waiting import Waiting
+from .waiting import FINISHED, Waiting, Watch
 
 if TYPE_CHECKING:
     from ..models.messages import ExecResult
@@ -33,8 +38,10 @@ __all__ = ["Running"]
 
 _logger = logging.getLogger(__name__)
 
-# Seconds for the answer to a start that is called off.
+# Seconds for the answer to a start that is called off, or that has less time.
 _START_PATIENCE = 1.0
+# Seconds: some clocks tick as coarsely, and what waits for a moment may be told of it a tick early.
+_TICK = 0.02
 _TAIL_LINES = 10
 _TAIL_SPAN = timedelta(minutes=1)
 _TAIL_PATIENCE = 5.0  # seconds
@@ -61,8 +68,9 @@ class Running(Waiting, StreamingCalls, Calls):
         Args:
             id: job id.
             cmd: the command; split into words as a shell does, no shell runs it.
-            input: what the command reads from its standard input; None connects none.
-            timeout: seconds for all of it; None: no limit.
+            input: what the command reads from its standard input, as bytes or a buffer of them; None
+                connects none.
+            timeout: seconds for all of it, the connection too; None: no limit.
             check: raise StdStreamError where the exit code is not 0.
             cluster_name: cluster of the job; None is the current one.
 
@@ -70,9 +78,11 @@ class Running(Waiting, StreamingCalls, Calls):
             ``ExecResult(exit_code, stdout, stderr)``, the output as bytes.
 
         Raises:
+            TypeError, ValueError: a command or an input that can't be right; nothing was sent.
             StdStreamError: with ``check``, the command failed; has ``stdout`` and ``stderr``.
             ExecTimeout: the command did not end in time. What becomes of it is not known; it has
-                lost its connection.
+                lost its connection, or never had one: then it may not have been started either.
+            OutcomeUnknown: the connection broke while the command was being started.
             ConnectionFailed: the connection ended before the command did.
 
         Endpoint: ``GET {monitoring_url}/{id}/exec`` (WebSocket).
@@ -82,17 +92,23 @@ class Running(Waiting, StreamingCalls, Calls):
         deadline = None if timeout is None else time.monotonic() + timeout
         if isinstance(input, str):
             raise TypeError("input must be bytes, not str: input=text.encode()")
+        check_command(cmd)
+        if input is not None:
+            # The items of a buffer may be larger than a byte.
+            input = bytes(memoryview(input))
         command = cmd if input is None else _with_input(cmd, len(input))
         stdout: List[bytes] = []
         stderr: List[bytes] = []
-        with self.exec(
-            id,
-            command,
-            stdin=input is not None,
-            stdout=True,
-            stderr=True,
-            cluster_name=cluster_name,
-        ) as stream:
+        query = exec_query(command, tty=False, stdin=input is not None, stdout=True, stderr=True)
+        try:
+            stream = self._std_stream(id, "exec", query, (), cluster_name, _left(deadline))
+        except (ConnectionFailed, OutcomeUnknown) as error:
+            if not _over(deadline):
+                raise
+            raise ExecTimeout(
+                "{!r} had no connection within {} s; it may have been started".format(cmd, timeout)
+            ) from error
+        with stream:
             writer = _InputWriter(stream, input) if input else None
             try:
                 exit_code, reason = _collect(stream, stdout, stderr, deadline)
@@ -139,7 +155,7 @@ class Running(Waiting, StreamingCalls, Calls):
         Args:
             output: a file, or a callable, that gets the log as bytes; a text file gets it as text. None: it
                 is not copied.
-            timeout: seconds for all of it; None: no limit.
+            timeout: seconds for all of it but the killing; None: no limit.
             check: raise JobFailed where the job does not succeed.
             kill_on_error: kill the job where an exception, Ctrl-C included, ends the waiting.
             **start_args: the arguments of :meth:`start`.
@@ -150,23 +166,24 @@ class Running(Waiting, StreamingCalls, Calls):
         Raises:
             JobFailed: with ``check``, the job failed or was cancelled; ``.job`` has the reason and the
                 exit code, ``.log_tail`` the last lines of its log.
-            JobWaitTimeout: it did not end in time.
+            JobWaitTimeout: it did not end in time; ``.job`` is how it was last seen.
+            OutcomeUnknown: there was no answer to the start, or not in time, and the job may have been
+                started. With ``kill_on_error`` it is killed, should the answer still come.
 
         Endpoint: those of :meth:`start`, :meth:`monitor`, :meth:`status` and :meth:`kill`.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        watch = Watch(timeout)
         write = None if output is None else _writer(output)
         cluster_name = start_args.get("cluster_name")
         tail = _Tail()
         starting = _Starting(lambda: self.start(**start_args))
         try:
-            job = starting.run()
+            job = watch.call(starting.run, watch.left)
             if write is None:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                ended = self.wait(job.id, timeout=left)
+                ended = self._wait(watch, job, FINISHED, job.id)
             else:
                 flush = getattr(output, "flush", None)
-                ended = self._copy_log(job, write, flush, tail, deadline, timeout, cluster_name)
+                ended = self._copy_log(job, write, flush, tail, watch, cluster_name)
         except BaseException:
             if kill_on_error:
                 starting.undo(self._kill_for_sure)
@@ -197,30 +214,36 @@ class Running(Waiting, StreamingCalls, Calls):
         write: Callable[[bytes], Any],
         flush: Optional[Callable[[], Any]],
         tail: "_Tail",
-        deadline: Optional[float],
-        timeout: Optional[float],
+        watch: Watch,
         cluster_name: Optional[str],
     ) -> JobDescription:
-        with self.monitor(job.id, cluster_name=cluster_name, separator="") as log:
+        # Not "with": that waits for the first connection, however long it takes.
+        with closing(self.monitor(job.id, cluster_name=cluster_name, separator="")) as log:
             while True:
-                left = None if deadline is None else deadline - time.monotonic()
                 try:
-                    chunk = log.read_chunk(timeout=left)
+                    chunk = log.read_chunk(timeout=watch.left)
                 except TimeoutError as error:
-                    job = self.status(job.id)
+                    job = self._last_look(job, watch)
                     raise JobWaitTimeout(
                         "job {!r} did not end within {} s ({})".format(
-                            job.id, timeout, outcome(job)
+                            job.id, watch.timeout, outcome(job)
                         ),
                         job=job,
                     ) from error
                 if chunk is None:
-                    break
+                    ended: JobDescription = log.job
+                    return ended
                 write(chunk)
                 if flush is not None:
                     flush()
                 tail.feed(chunk)
-            return log.job or self.status(job.id)
+
+    def _last_look(self, job: JobDescription, watch: Watch) -> JobDescription:
+        """The job, or how it was last seen where that takes too long."""
+        try:
+            return self._status(job.id, watch.seconds)
+        except PASSING:
+            return job
 
     def _read_tail(self, job: JobDescription, tail: "_Tail", cluster_name: Optional[str]) -> None:
         """Read the last lines of a job that has ended: a help in an error, so it may not take long."""
@@ -228,9 +251,10 @@ class Running(Waiting, StreamingCalls, Calls):
         since = finished_at - _TAIL_SPAN if finished_at is not None else None
         deadline = time.monotonic() + _TAIL_PATIENCE
         try:
-            with self.monitor(job.id, cluster_name=cluster_name, since=since, separator="") as log:
+            log = self.monitor(job.id, cluster_name=cluster_name, since=since, separator="")
+            with closing(log):
                 while True:
-                    chunk = log.read_chunk(timeout=max(0.0, deadline - time.monotonic()))
+                    chunk = log.read_chunk(timeout=_left(deadline))
                     if chunk is None:
                         break
                     tail.feed(chunk)
@@ -307,10 +331,17 @@ class _Starting:
         self._kill: Optional[Callable[[str], None]] = None
         self._thread = threading.Thread(target=self._run, name="neuro_sync-start", daemon=True)
 
-    def run(self) -> JobDescription:
-        """Start the job, or raise what prevents it."""
+    def run(self, seconds: Optional[float]) -> JobDescription:
+        """Start the job, or raise what prevents it, or that it has not been answered for some seconds."""
         self._thread.start()
-        answer = self._answers.get()
+        try:
+            answer = self._answers.get(
+                timeout=None if seconds is None else max(seconds, _START_PATIENCE)
+            )
+        except Empty:
+            raise OutcomeUnknown(
+                "the start was not answered in time; the job may have been started"
+            ) from None
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -381,16 +412,27 @@ def _with_input(cmd: str, length: int) -> str:
     return "sh -c {} {} {}".format(shlex.quote('head -c "$0" | "$@"'), length, cmd)
 
 
+def _left(deadline: Optional[float]) -> Optional[float]:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _over(deadline: Optional[float]) -> bool:
+    return deadline is not None and time.monotonic() > deadline - _TICK
+
+
 def _collect(
     stream: "StdStream", stdout: List[bytes], stderr: List[bytes], deadline: Optional[float]
 ) -> Tuple[int, str]:
     """The exit code of the command, and what the server says of it."""
     while True:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            message = stream.read_out(timeout=left)
+            message = stream.read_out(timeout=_left(deadline))
         except StdStreamError as error:
             return error.exit_code, ": {}".format(error)
+        except TimeoutError:
+            if stream.exit_code is None:
+                raise
+            return stream.exit_code, ""  # it has ended in time: only the server does not close
         if message is None:
             return 0, ""
         (stderr if message.fileno == 2 else stdout).append(message.data)

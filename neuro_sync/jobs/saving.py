@@ -10,7 +10,7 @@ from ..wire.saving import CommitFinished, CommitStarted, SaveAnswer, Step
 from .base import JobsBase
 
 if TYPE_CHECKING:
-    from ..transport.http import HttpStream
+    from ..transport.answers import HttpStream
 
 __all__ = [
     "ImageCommitFinished",

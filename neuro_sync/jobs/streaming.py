@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["StreamingCalls"]
 
 _ATTACH_PROTOCOL = "v2.channels.neu.ro"
+# Seconds to learn why a stream was refused: a help in an error, so it may not take long.
+_EXPLAIN_PATIENCE = 5.0
 
 
 class StreamingCalls(JobsBase):
@@ -98,13 +100,14 @@ class StreamingCalls(JobsBase):
         query: "List[Tuple[str, str]]",
         subprotocols: "Tuple[str, ...]",
         cluster_name: Optional[str],
+        seconds: Optional[float] = None,
     ) -> "StdStream":
         from ..streams.std import StdStream
 
         url = self._monitoring_url(id, verb, cluster_name)
         with self._explained(id):
             connection = self._ws.dial(
-                url, params=query, subprotocols=subprotocols, repeatable=False
+                url, params=query, subprotocols=subprotocols, repeatable=False, seconds=seconds
             )
         return StdStream(connection)
 
@@ -274,7 +277,7 @@ class StreamingCalls(JobsBase):
             raise
         except ResourceNotFound as error:
             try:
-                job = self.status(id)
+                job = self._status(id, _EXPLAIN_PATIENCE)
             except NeuroError:
                 raise error from None
             if not job.status.is_running:

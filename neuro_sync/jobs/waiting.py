@@ -28,7 +28,7 @@ from .outcome import outcome
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Waiting"]
+__all__ = ["FINISHED", "Waiting", "Watch"]
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
@@ -44,13 +44,18 @@ _FEW = 3
 _FIRST_LOOK = 5.0
 _LATER_LOOK = 0.5
 _PATIENCE = ReconnectPolicy().patience
-_FINISHED = frozenset(JobStatus.finished_items())
+FINISHED = frozenset(JobStatus.finished_items())
 
 
-class _Watch:
-    """When to look again, how long the platform may be away, and when to give up."""
+class Watch:
+    """When to look again, how long the platform may be away, and when to give up.
+
+    Attributes:
+        timeout: seconds for all of it; None: no limit.
+    """
 
     def __init__(self, timeout: Optional[float]) -> None:
+        self.timeout = timeout
         self._pause = _FIRST_PAUSE
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._reached_at: Optional[float] = None
@@ -103,7 +108,7 @@ class Waiting(Calls):
         self,
         id: str,
         *,
-        statuses: Iterable[JobStatus] = _FINISHED,
+        statuses: Iterable[JobStatus] = FINISHED,
         timeout: Optional[float] = None,
     ) -> JobDescription:
         """Wait until a job has one of some statuses.
@@ -120,21 +125,27 @@ class Waiting(Calls):
 
         Raises:
             JobWaitTimeout: it did not get there in time; ``.job`` is how it stood.
-            JobFinished: it ended, and so will never get there; ``.job`` tells how.
+            JobFinished: it has ended, with none of them; ``.job`` tells how. It may have had one before,
+                as a short job that was running between two looks.
             JobNotFound: there is no such job.
             ConnectionFailed: the platform can't be reached, or was away for too long.
 
         Endpoint: ``GET {api}/jobs/{id}``, again and again: at first after 0.1 s, at last every 5 s.
         """
         awaited = frozenset(JobStatus(status) for status in several(statuses, "statuses"))
-        watch = _Watch(timeout)
-        job = watch.call(self._status, id, watch.seconds)
+        watch = Watch(timeout)
+        return self._wait(watch, watch.call(self._status, id, watch.seconds), awaited, id)
+
+    def _wait(
+        self, watch: Watch, job: JobDescription, awaited: FrozenSet[JobStatus], id: str
+    ) -> JobDescription:
+        """Wait for a job that was seen, and is called by an id or a name."""
         bar = wait_bar()
         try:
             while job.status not in awaited:
                 if job.status.is_finished:
                     raise JobFinished(
-                        "job {!r} ended without becoming {} ({})".format(
+                        "job {!r} has ended and will not become {} any more ({})".format(
                             id, _either(awaited), outcome(job)
                         ),
                         job=job,
@@ -143,7 +154,7 @@ class Waiting(Calls):
                 if not watch.rest():
                     raise JobWaitTimeout(
                         "job {!r} did not {} within {:g} s ({})".format(
-                            id, _reach(awaited), round(timeout or 0.0, 1), outcome(job)
+                            id, _reach(awaited), round(watch.timeout or 0.0, 1), outcome(job)
                         ),
                         job=job,
                     )
@@ -154,7 +165,7 @@ class Waiting(Calls):
         return job
 
     def as_completed(
-        self, jobs: Iterable[Union[str, JobDescription]], *, timeout: Optional[float] = None
+        self, jobs_or_ids: Iterable[Union[str, JobDescription]], *, timeout: Optional[float] = None
     ) -> Iterator[JobDescription]:
         """Yield each of some jobs as it ends.
 
@@ -162,7 +173,7 @@ class Waiting(Calls):
         seen, the platform may be away for up to five minutes.
 
         Args:
-            jobs: jobs, or their ids. One that is given twice comes once.
+            jobs_or_ids: jobs, or their ids. One that is given twice comes once.
             timeout: seconds for all of it; None waits as long as it takes.
 
         Raises:
@@ -173,16 +184,16 @@ class Waiting(Calls):
         Endpoint: ``GET {api}/jobs`` for the active ones, and ``GET {api}/jobs/{id}`` for each that
         is no longer among them.
         """
-        watch = _Watch(timeout)
+        watch = Watch(timeout)
         waiting: Dict[str, JobDescription] = {}
-        for given in several(jobs, "jobs"):
+        for given in several(jobs_or_ids, "jobs_or_ids"):
             # A description in hand may be old, but an ended job stays as it is.
-            job = given if isinstance(given, JobDescription) else self.status(given)
+            job = given if isinstance(given, JobDescription) else self._status(given, watch.seconds)
             waiting.setdefault(job.id, job)
-        return self._as_completed(waiting, watch, timeout)
+        return self._as_completed(waiting, watch)
 
     def _as_completed(
-        self, waiting: Dict[str, JobDescription], watch: _Watch, timeout: Optional[float]
+        self, waiting: Dict[str, JobDescription], watch: Watch
     ) -> Iterator[JobDescription]:
         ended = [job for job in waiting.values() if job.status.is_finished]
         total, bar = len(waiting), wait_bar()
@@ -203,7 +214,7 @@ class Waiting(Calls):
                     job = next(iter(waiting.values()))
                     raise JobWaitTimeout(
                         "{} of the jobs did not end within {} s, {!r} among them".format(
-                            len(waiting), timeout, job.id
+                            len(waiting), watch.timeout, job.id
                         ),
                         job=job,
                     )
@@ -211,12 +222,13 @@ class Waiting(Calls):
             bar.hide()
 
     def _newly_ended(
-        self, waiting: Dict[str, JobDescription], watch: _Watch
+        self, waiting: Dict[str, JobDescription], watch: Watch
     ) -> List[JobDescription]:
-        looked_at = [self._status(id, watch.seconds) for id in self._no_longer_active(waiting)]
+        suspects = self._no_longer_active(waiting, watch)
+        looked_at = [self._status(id, watch.seconds) for id in suspects]
         return [job for job in looked_at if job.status.is_finished]
 
-    def _no_longer_active(self, waiting: Dict[str, JobDescription]) -> List[str]:
+    def _no_longer_active(self, waiting: Dict[str, JobDescription], watch: Watch) -> List[str]:
         """Ids of the jobs that are worth a look: all of a few, else those no listing has."""
         if len(waiting) <= _FEW:
             return list(waiting)
@@ -226,13 +238,14 @@ class Waiting(Calls):
         active: Set[str] = set()
         for cluster_name, jobs in clusters.items():
             first, last = _span(jobs)
-            with self.list(
+            with self._list(
                 statuses=JobStatus.active_items(),
                 owners=sorted({job.owner for job in jobs if job.owner}),
                 org_names=sorted({job.org_name for job in jobs if job.org_name}),
                 since=first,
                 until=last,
                 cluster_name=cluster_name,
+                seconds=watch.seconds,
             ) as listing:
                 active.update(job.id for job in listing)
         return [id for id in waiting if id not in active]
@@ -246,7 +259,7 @@ def _span(jobs: List[JobDescription]) -> "Tuple[Optional[datetime], Optional[dat
 
 
 def _reach(statuses: "FrozenSet[JobStatus]") -> str:
-    return "end" if statuses == _FINISHED else "become " + _either(statuses)
+    return "end" if statuses == FINISHED else "become " + _either(statuses)
 
 
 def _either(statuses: Iterable[JobStatus]) -> str:

@@ -6,10 +6,11 @@ from ..errors import NDJSONError, NeuroError, ProtocolError
 from ..transport.calloff import Making
 from ..wire.json_text import json_reader, load_json
 from ..wire.ndjson import NdjsonSplitter
+from .onereader import OneReader
 
 if TYPE_CHECKING:
     from ..models.jobs import JobDescription
-    from ..transport.http import HttpStream
+    from ..transport.answers import HttpStream
 
 __all__ = ["JobListing"]
 
@@ -27,6 +28,7 @@ class JobListing:
         NDJSONError: the server failed half-way; all jobs before were delivered.
         ConnectionFailed: the answer was cut half-way.
         ProtocolError: the answer is not a listing.
+        ConcurrentRead: another thread is reading; that one goes on.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class JobListing:
         self._stream: "Optional[HttpStream]" = None
         self._jobs: "Optional[Iterator[JobDescription]]" = None
         self._making = Making()
+        self._one_reader = OneReader()
         self._closed = False
 
     def _open(self) -> None:
@@ -64,24 +67,27 @@ class JobListing:
         return self
 
     def __next__(self) -> "JobDescription":
-        self._open()
-        jobs = self._jobs
-        if jobs is None:
-            raise StopIteration
-        try:
-            return next(jobs)
-        except BaseException as error:
-            closed = self._closed
-            self.close()
-            if closed and not isinstance(error, (KeyboardInterrupt, SystemExit)):
-                # close() in another thread tore the connection down: that is its end, no failure.
-                raise StopIteration from error
-            if isinstance(error, NeuroError) and self._stream is not None:
-                self._stream.mark(error)
-            raise
+        with self._one_reader:
+            if self._jobs is None:
+                self._open()
+            jobs = self._jobs
+            if jobs is None:
+                raise StopIteration
+            try:
+                return next(jobs)
+            except BaseException as error:
+                closed = self._closed
+                self.close()
+                if closed and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    # close() in another thread tore the connection down: that is its end, no failure.
+                    raise StopIteration from error
+                if isinstance(error, NeuroError) and self._stream is not None:
+                    self._stream.mark(error)
+                raise
 
     def __enter__(self) -> "JobListing":
-        self._open()
+        with self._one_reader:
+            self._open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -1,7 +1,7 @@
 """Where tokens come from."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, Union
+from typing import Callable, Optional, Union
 
 from ..wire.paths import header_value
 
@@ -12,15 +12,19 @@ class TokenSource(ABC):
     """Gives the token of each request. Used from several threads."""
 
     @abstractmethod
-    def token(self) -> str:
+    def token(self, seconds: Optional[float] = None) -> str:
         """A token that is valid, as far as this machine knows; refreshed before, where it is not.
+
+        Args:
+            seconds: that the caller has left, where it has a limit and the source can keep one.
 
         Raises:
             AuthenticationError: there is none and none to be had: the user has to log in again.
+            ConnectionFailed: it could not be refreshed, or not in time.
         """
 
     @abstractmethod
-    def refresh(self, rejected: str) -> bool:
+    def refresh(self, rejected: str, seconds: Optional[float] = None) -> bool:
         """The server refused a token with 401. True: there is another one now."""
 
     def close(self) -> None:
@@ -37,10 +41,10 @@ class StaticToken(TokenSource):
     def __init__(self, token: str) -> None:
         self._token = _checked(token)
 
-    def token(self) -> str:
+    def token(self, seconds: Optional[float] = None) -> str:
         return self._token
 
-    def refresh(self, rejected: str) -> bool:
+    def refresh(self, rejected: str, seconds: Optional[float] = None) -> bool:
         return False
 
 
@@ -50,10 +54,10 @@ class CallableToken(TokenSource):
     def __init__(self, function: Callable[[], str]) -> None:
         self._function = function
 
-    def token(self) -> str:
+    def token(self, seconds: Optional[float] = None) -> str:
         return _checked(self._function())
 
-    def refresh(self, rejected: str) -> bool:
+    def refresh(self, rejected: str, seconds: Optional[float] = None) -> bool:
         return self.token() != rejected
 
 

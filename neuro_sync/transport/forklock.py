@@ -3,7 +3,8 @@
 import os
 import threading
 import weakref
-from typing import Any, Callable
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Optional
 
 __all__ = ["ForkLock"]
 
@@ -22,6 +23,17 @@ class ForkLock:
 
     def __enter__(self) -> None:
         self._lock.acquire()
+
+    @contextmanager
+    def within(self, seconds: Optional[float]) -> Iterator[bool]:
+        """Wait for it no longer than some seconds; None: no limit. Yields whether it is held."""
+        timeout = -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+        held = self._lock.acquire(timeout=timeout)
+        try:
+            yield held
+        finally:
+            if held:
+                self.__exit__()
 
     def __exit__(self, *exc_info: object) -> None:
         try:

@@ -2,7 +2,6 @@
 
 import json as json_library
 import logging
-import socket
 import sys
 import time
 from typing import (
@@ -11,8 +10,6 @@ from typing import (
     Callable,
     Dict,
     Iterable,
-    Iterator,
-    List,
     Mapping,
     NamedTuple,
     Optional,
@@ -22,9 +19,9 @@ from typing import (
 from urllib.parse import urlencode
 
 from .._version import __version__
-from ..errors import ConnectionFailed, NeuroError, ProtocolError
-from ..wire.json_text import load_json
+from ..errors import ProtocolError
 from ..wire.paths import header_value, hide, redact
+from .answers import HttpResponse, HttpStream, chunks, in_time
 from .auth import TokenSource
 from .environment import proxy_for
 from .failures import failed_attempt, refused_attempt, secrets_of, without
@@ -34,7 +31,7 @@ from .sessions import Sessions
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["USER_AGENT", "HttpResponse", "HttpStream", "HttpTransport"]
+__all__ = ["USER_AGENT", "HttpTransport"]
 
 USER_AGENT = "neuro_sync/{} (Python {}.{}.{}; {})".format(
     __version__, *sys.version_info[:3], sys.platform
@@ -43,35 +40,6 @@ T = TypeVar("T")
 Query = Iterable[Tuple[str, str]]
 _logger = logging.getLogger("neuro_sync")
 _SAFE = frozenset({"GET", "HEAD", "DELETE"})
-_CHUNK = 64 * 1024
-
-
-class HttpResponse(NamedTuple):
-    """A whole answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    attempts: int
-    method: Optional[str] = None
-    url: Optional[str] = None
-
-    def json(self) -> Any:
-        """The body, decoded.
-
-        Raises:
-            ProtocolError: it is not JSON.
-        """
-        try:
-            return load_json(self.body)
-        except ValueError as error:
-            raise ProtocolError(
-                "the answer is not JSON",
-                status=self.status,
-                method=self.method,
-                url=None if self.url is None else redact(self.url),
-                attempts=self.attempts,
-            ) from error
 
 
 class _Request(NamedTuple):
@@ -81,63 +49,6 @@ class _Request(NamedTuple):
     body: Optional[bytes]
     authorize: bool
     timeout: Timeout
-
-
-class HttpStream:
-    """An answer that is read as it comes: iterate its bytes. A context manager.
-
-    Raises, while it is read:
-        ConnectionFailed: the answer was cut, or nothing came for as long as the read time-out.
-    """
-
-    def __init__(self, response: "requests.Response", request: _Request, attempts: int) -> None:
-        self.status: int = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self.attempts = attempts
-        self._response = response
-        self._request = request
-        self._socket = _socket_of(response)
-        self._closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from _chunks(self._response)
-            # All of it was read: the connection has gone back to its pool, and is not this stream's any more.
-            self._socket = None
-        except Exception as error:
-            if self._closed:
-                return
-            failed = failed_attempt(
-                error, self._request.method, self._request.url, answered=True
-            ).error
-            if isinstance(failed, NeuroError):
-                self.mark(failed)
-            raise failed from error
-        finally:
-            # Whatever interrupted it, an answer that was read in part leaves its connection unusable.
-            self._response.close()
-
-    def mark(self, error: NeuroError) -> None:
-        """Tell an error that is about this answer which one it is."""
-        error.status, error.attempts = self.status, self.attempts
-        error.method, error.url = self._request.method, redact(self._request.url)
-
-    def close(self) -> None:
-        """End it, from any thread; a reader sees the end at once."""
-        self._closed = True
-        open_socket = self._socket
-        if open_socket is not None:
-            try:
-                open_socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # closed already
-        self._response.close()
-
-    def __enter__(self) -> "HttpStream":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
 
 class HttpTransport:
@@ -224,17 +135,23 @@ class HttpTransport:
         repeatable: Optional[bool] = None,
         authorize: bool = True,
         timeout: Optional[Timeout] = None,
+        seconds: Optional[float] = None,
     ) -> HttpStream:
         """Send a request and read the answer as it comes; the arguments are those of :meth:`request`.
 
-        Only what comes before the body is tried again.
+        Only what comes before the body is tried again. Without ``seconds`` the body may take any time.
         """
         request = self._prepare(method, url, params, json, None, accept, authorize, timeout)
 
-        def read(response: "requests.Response", attempts: int, deadline: float) -> HttpStream:
-            return HttpStream(response, request, attempts)
+        clock = self.retrier.clock
+        # Not the deadline of the tries: that is the policy's where it is the earlier one.
+        end = None if seconds is None else clock() + seconds
+        is_late = None if end is None else lambda: clock() > end
 
-        return self._call(request, read, repeatable)
+        def read(response: "requests.Response", attempts: int, deadline: float) -> HttpStream:
+            return HttpStream(response, attempts, request.method, request.url, is_late)
+
+        return self._call(request, read, repeatable, seconds)
 
     def close(self) -> None:
         """Close the connections that rest, those of the token's source too."""
@@ -282,19 +199,23 @@ class HttpTransport:
             repeatable = request.method in _SAFE
         fresh = not repeatable
         refreshed = False
+        auth, left = self.auth, self.retrier.left
 
         def attempt(number: int, deadline: float) -> T:
             nonlocal refreshed
-            token = self.auth.token() if request.authorize else ""
+            token = auth.token(left(deadline)) if request.authorize else ""
             try:
                 return self._exchange(request, token, number, deadline, read, fresh)
             except AttemptFailed as failed:
                 status = getattr(failed.error, "status", None)
-                if status != 401 or refreshed or not token or not self.auth.refresh(token):
+                if status != 401 or refreshed or not token:
+                    raise
+                if not auth.refresh(token, left(deadline)):
                     raise
             # A refused request was not executed: with the new token it goes out at once, once.
             refreshed = True
-            return self._exchange(request, self.auth.token(), number, deadline, read, fresh)
+            token = auth.token(left(deadline))
+            return self._exchange(request, token, number, deadline, read, fresh)
 
         return self.retrier.call(attempt, repeatable=repeatable, seconds=seconds)
 
@@ -403,44 +324,10 @@ class HttpTransport:
         raise refused_attempt(status, body, response.headers, request.method, request.url, secrets)
 
     def _read(self, response: "requests.Response", deadline: float) -> bytes:
-        """The whole body, within the deadline: bytes that drip would keep each time-out from passing."""
-        parts: List[bytes] = []
+        """The whole body, within the deadline."""
+        clock = self.retrier.clock
         try:
-            for chunk in _chunks(response):
-                parts.append(chunk)
-                if self.retrier.clock() > deadline:
-                    raise ConnectionFailed("the answer took longer than the deadline")
+            return b"".join(in_time(chunks(response), lambda: clock() > deadline))
         except BaseException:
             response.close()
             raise
-        return b"".join(parts)
-
-
-def _chunks(response: "requests.Response") -> Iterator[bytes]:
-    """The body in pieces as they arrive, decoded; never waits for a piece to be full."""
-    raw = response.raw
-    if getattr(raw, "chunked", False) and hasattr(raw, "read_chunked"):
-        yield from raw.stream(_CHUNK, decode_content=True)
-        return
-    read1 = getattr(raw, "read1", None)
-    if read1 is None or not hasattr(raw, "_fp"):
-        # urllib3 1.x, and what tests put in its place.
-        yield from raw.stream(_CHUNK, decode_content=True)
-        if getattr(raw, "length_remaining", None):
-            # It takes a connection that ended early for the end of the body.
-            raise ConnectionError("the answer ended {} bytes early".format(raw.length_remaining))
-        return
-    encoded = "Content-Encoding" in raw.headers
-    while True:
-        chunk = read1(_CHUNK, decode_content=encoded)
-        if not chunk:
-            return
-        yield chunk
-        if raw.length_remaining == 0 and not encoded:
-            return  # that was all, and nothing is left in a decoder
-
-
-def _socket_of(response: "requests.Response") -> Optional[socket.socket]:
-    connection = getattr(response.raw, "_connection", None)
-    found = getattr(connection, "sock", None)
-    return found if isinstance(found, socket.socket) else None

@@ -171,6 +171,10 @@ class Retrier:
         self.sleep = sleep
         self.rng = rng
 
+    def left(self, deadline: float) -> float:
+        """Seconds until a time of the clock."""
+        return max(0.0, deadline - self.clock())
+
     def call(
         self,
         attempt: "Callable[[int, float], T]",

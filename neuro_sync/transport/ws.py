@@ -49,6 +49,7 @@ class WsTransport:
         params: Iterable[Tuple[str, str]] = (),
         subprotocols: Sequence[str] = (),
         repeatable: bool = True,
+        seconds: Optional[float] = None,
     ) -> "WsConnection":
         """Open a WebSocket.
 
@@ -57,6 +58,7 @@ class WsTransport:
             params: of the query.
             subprotocols: to offer.
             repeatable: opening it twice does no harm.
+            seconds: for all tries together; None: as many as the policy gives.
 
         Raises:
             NeuroError: the error of the status of a refused handshake, ConnectionFailed,
@@ -70,6 +72,7 @@ class WsTransport:
         if query:
             url += "?" + query
         refreshed = False
+        auth, left = self.auth, self.retrier.left
 
         def open_once(token: str, deadline: float) -> "WsConnection":
             opened = open_websocket(
@@ -78,20 +81,20 @@ class WsTransport:
                 subprotocols=subprotocols,
                 user_agent=self._user_agent,
                 timeout=self.timeout,
-                seconds=max(0.001, deadline - self.retrier.clock()),
+                seconds=max(0.001, left(deadline)),
             )
             return WsConnection(opened, url, heartbeat=self._heartbeat, silence=self._silence)
 
         def attempt(number: int, deadline: float) -> "WsConnection":
             nonlocal refreshed
-            token = self.auth.token()
+            token = auth.token(left(deadline))
             try:
                 return open_once(token, deadline)
             except AttemptFailed as failed:
                 status = getattr(failed.error, "status", None)
-                if status != 401 or refreshed or not self.auth.refresh(token):
+                if status != 401 or refreshed or not auth.refresh(token, left(deadline)):
                     raise
             refreshed = True
-            return open_once(self.auth.token(), deadline)
+            return open_once(auth.token(left(deadline)), deadline)
 
-        return self.retrier.call(attempt, repeatable=repeatable)
+        return self.retrier.call(attempt, repeatable=repeatable, seconds=seconds)

@@ -5,7 +5,7 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 from .times import format_time, format_utc
 
-__all__ = ["Query", "attach_query", "exec_query", "list_query", "log_query"]
+__all__ = ["Query", "attach_query", "check_command", "exec_query", "list_query", "log_query"]
 
 Query = List[Tuple[str, str]]
 
@@ -23,8 +23,9 @@ def list_query(
     limit: Optional[int] = None,
     org_names: Iterable[str] = (),
     project_names: Iterable[str] = (),
+    dropped: bool = False,
 ) -> Query:
-    """Of ``GET {api}/jobs``. Jobs that are being dropped, or have lost their logs, are left out."""
+    """Of ``GET {api}/jobs``. Jobs that are being dropped, or have lost their logs: only with ``dropped``."""
     query: Query = [("status", status) for status in statuses]
     if name:
         query.append(("name", name))
@@ -39,7 +40,8 @@ def list_query(
         query.append(("reverse", "1"))
     if limit is not None:
         query.append(("limit", str(limit)))
-    query += [("being_dropped", "False"), ("logs_removed", "False")]
+    if not dropped:
+        query += [("being_dropped", "False"), ("logs_removed", "False")]
     query += [("org_name", org) for org in org_names]
     query += [("project_name", project) for project in project_names]
     return query
@@ -83,6 +85,16 @@ def exec_query(cmd: str, *, tty: bool, stdin: bool, stdout: bool, stderr: bool) 
     """Of ``GET {monitoring_url}/{id}/exec``.
 
     Raises:
+        ValueError, TypeError: the command can't be right.
+    """
+    check_command(cmd)
+    return [("cmd", cmd), *attach_query(tty=tty, stdin=stdin, stdout=stdout, stderr=stderr)]
+
+
+def check_command(cmd: str) -> None:
+    """Refuse what no server can run.
+
+    Raises:
         ValueError: there is no command, or it has a NUL in it.
         TypeError: it is a list of words.
     """
@@ -95,4 +107,3 @@ def exec_query(cmd: str, *, tty: bool, stdin: bool, stdout: bool, stderr: bool) 
         raise ValueError("the command is empty")
     if "\0" in cmd:
         raise ValueError("the command has a NUL in it")
-    return [("cmd", cmd), *attach_query(tty=tty, stdin=stdin, stdout=stdout, stderr=stderr)]

@@ -42,6 +42,7 @@ class Request:
         self.raw_query = parts.query
         self.query = parse_qsl(parts.query, keep_blank_values=True)
         self.headers = prepared.headers
+        self.timeout = prepared.req_kwargs["timeout"]
         self.json = json.loads(prepared.body) if prepared.body else None
 
     def __repr__(self):

@@ -159,17 +159,16 @@ def test_a_redirect_is_refused_and_the_token_goes_nowhere_else(api, patient):
 def test_an_answer_that_is_no_job_breaks_the_protocol(api, patient, answer):
     error = refused(api, lambda: patient.status("job-1"), answer)
     assert isinstance(error, errors.ProtocolError)
-
-
-def test_an_answer_that_is_not_json_says_which_request_it_was_for(api, patient):
-    error = refused(api, lambda: patient.status("job-1"), (200, "<html>"))
-    assert (error.status, error.method, error.url) == (200, "GET", API + "/jobs/job-1")
+    assert (error.status, error.method, error.attempts) == (200, "GET", 1)
+    assert error.url == API + "/jobs/job-1"
 
 
 @pytest.mark.parametrize("answer", ["[]", "1", '{"a": "1"}', '{"a": true}', '{"a": 1.5}'])
 def test_a_capacity_that_is_no_table_of_numbers_breaks_the_protocol(api, patient, answer):
     error = refused(api, patient.get_capacity, (200, answer))
     assert isinstance(error, errors.ProtocolError)
+    assert (error.status, error.method, error.attempts) == (200, "GET", 1)
+    assert error.url == MONITORING + "/capacity"
 
 
 def listing(api, jobs, body, headers=None):

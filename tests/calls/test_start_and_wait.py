@@ -1,5 +1,6 @@
-"""start_and_wait with a Ctrl-C at the worst of moments: the job is there, and its answer is not."""
+"""start_and_wait at the worst of moments: the job is there, and its answer is not, or not its log."""
 
+import io
 import os
 import signal
 import threading
@@ -7,8 +8,11 @@ import time
 
 import pytest
 
-from neuro_sync import IllegalArgumentError
+from neuro_sync import IllegalArgumentError, JobWaitTimeout, OutcomeUnknown
+from neuro_sync.jobs import running
 
+from ..peers.config import config_payload
+from ..wire import raw_server
 from .conftest import JOB
 
 ARGUMENTS = {"image": "ubuntu", "preset_name": "cpu-small", "command": "sleep 600"}
@@ -21,13 +25,15 @@ interruptible = pytest.mark.skipif(
 class Platform:
     """Interrupts this process as it starts a job, and answers when it may."""
 
-    def __init__(self):
+    def __init__(self, interrupts=True):
+        self.interrupts = interrupts
         self.may_answer = threading.Event()
         self.killed = threading.Event()
 
     def __call__(self, request):
         if request.method == "POST":
-            os.kill(os.getpid(), signal.SIGINT)
+            if self.interrupts:
+                os.kill(os.getpid(), signal.SIGINT)
             self.may_answer.wait(30)
             return 202, JOB
         if request.method == "DELETE":
@@ -72,3 +78,37 @@ def test_what_prevents_a_start_is_raised_as_by_start(api, connect):
     with pytest.raises(IllegalArgumentError, match="no credits"):
         connect().start_and_wait(**ARGUMENTS)
     assert [request.method for request in api.requests] == ["POST"]
+
+
+@pytest.mark.parametrize("kill_on_error", [True, False])
+def test_a_start_that_is_not_answered_in_time_is_unknown(api, connect, monkeypatch, kill_on_error):
+    """And its job is killed when the answer comes after all."""
+    monkeypatch.setattr(running, "_START_PATIENCE", 0.1)
+    platform = api.handler = Platform(interrupts=False)
+    jobs = connect()
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown, match="may have been started"):
+        jobs.start_and_wait(timeout=0.1, kill_on_error=kill_on_error, **ARGUMENTS)
+    assert time.monotonic() - began < 10
+    platform.may_answer.set()
+    for thread in threading.enumerate():
+        if thread.name == "neuro_sync-start":
+            thread.join(30)
+    assert platform.killed.is_set() is kill_on_error
+
+
+def test_a_log_that_does_not_open_does_not_take_more_time(api, connect):
+    def silent(peer):
+        peer.request()
+        peer.sock.recv(1)
+
+    platform = api.handler = Platform(interrupts=False)
+    platform.may_answer.set()
+    with raw_server.serve(silent) as server:
+        api.config = config_payload(server.url)
+        began = time.monotonic()
+        with pytest.raises(JobWaitTimeout) as caught:
+            connect().start_and_wait(timeout=0.2, output=io.BytesIO(), **ARGUMENTS)
+        assert time.monotonic() - began < 10
+    assert caught.value.job.id == JOB["id"]
+    assert platform.killed.is_set()

@@ -78,6 +78,9 @@ class Platform:
         for name in ("cluster_name", "org_name", "project_name"):
             wanted = [value for key, value in query if key == name]
             found = [job for job in found if not wanted or job[name] in wanted]
+        for name in ("being_dropped", "logs_removed"):
+            if (name, "False") in query:
+                found = [job for job in found if not job.get(name)]
         tags = {value for key, value in query if key == "tag"}
         return [job for job in found if tags <= set(job["tags"])]
 
@@ -119,6 +122,14 @@ def test_it_is_found_in_any_state(jobs, platform, status):
     platform.jobs[0]["status"] = status
     again = start(jobs)
     assert (again.id, again.status.value) == (first.id, status)
+
+
+@pytest.mark.parametrize("gone", ["being_dropped", "logs_removed"])
+def test_it_is_found_when_its_logs_are_gone(jobs, platform, gone):
+    first = start(jobs)
+    platform.jobs[0].update({"status": "succeeded", gone: True})
+    assert start(jobs).id == first.id
+    assert [job.id for job in jobs.list()] == []
 
 
 def test_other_keys_make_other_jobs_and_no_key_makes_a_new_one(jobs, platform):

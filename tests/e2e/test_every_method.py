@@ -234,6 +234,12 @@ def test_exec_run(jobs, quiet):
         jobs.exec_run(quiet.id, "sleep 600", timeout=0.2)
 
 
+@pytest.mark.parametrize("buffer", [bytearray, lambda data: memoryview(data).cast("I")])
+def test_exec_run_gives_a_command_all_bytes_of_a_buffer(jobs, quiet, buffer):
+    data = bytes(range(12))
+    assert jobs.exec_run(quiet.id, "cat", input=buffer(data)).stdout == data
+
+
 def test_attach(jobs, start):
     job = start(sh("read line; echo got $line; echo $line >&2; exit 4"))
     job = jobs.wait(job.id, statuses=RUNNING, timeout=30)
@@ -294,7 +300,9 @@ def test_wait(jobs, start):
     job = start("sleep 0.2")
     assert jobs.wait(job.id, statuses=RUNNING, timeout=30).status is JobStatus.RUNNING
     assert jobs.wait(job.id, timeout=30).status is JobStatus.SUCCEEDED
-    with pytest.raises(neuro_sync.JobFinished) as caught:
+    with pytest.raises(
+        neuro_sync.JobFinished, match="has ended and will not become running"
+    ) as caught:
         jobs.wait(job.id, statuses=RUNNING)
     assert caught.value.job.status is JobStatus.SUCCEEDED
 

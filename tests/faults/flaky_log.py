@@ -166,10 +166,10 @@ class LogClient(TokenSource):
             silence=0.15,
         )
 
-    def token(self):
+    def token(self, seconds=None):
         return self._token
 
-    def refresh(self, rejected):
+    def refresh(self, rejected, seconds=None):
         self._token = self._log.token
         self.refreshes += 1
         return True

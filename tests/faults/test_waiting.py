@@ -1,11 +1,13 @@
 """Waiting for jobs while the platform is away, slow or failing."""
 
+import io
 import threading
 import time
 
 import pytest
 
 from neuro_sync import (
+    AuthorizationError,
     ConnectionFailed,
     JobStatus,
     JobWaitTimeout,
@@ -105,6 +107,19 @@ def test_a_wait_keeps_its_time_though_an_answer_hangs(platform, jobs, pending):
     stalled.join()
 
 
+def test_as_completed_keeps_its_time_though_a_listing_hangs(platform, jobs, pending):
+    waiting = [pending() for _ in range(4)]
+    platform.faults.clear()
+    seen = platform.faults.seen
+    stalled = when(lambda: seen("list") >= 1, lambda: platform.faults.stall("list", times=None))
+    began = time.monotonic()
+    with pytest.raises(JobWaitTimeout) as caught:
+        list(jobs.as_completed(waiting, timeout=2))
+    assert time.monotonic() - began < 4
+    assert caught.value.job in waiting
+    stalled.join()
+
+
 def test_as_completed_outlives_an_outage(platform, jobs, pending):
     waiting = [pending() for _ in range(5)]
     platform.faults.clear()
@@ -128,13 +143,32 @@ def test_as_completed_outlives_an_outage(platform, jobs, pending):
 
 def test_what_kills_the_job_does_not_hide_what_went_wrong(platform, jobs):
     platform.faults.refuse("kill", status=503)
-    platform.faults.refuse("status", status=503)
-    with pytest.raises(ServerNotAvailable) as caught:
+    platform.faults.refuse("status", status=403)
+    with pytest.raises(AuthorizationError) as caught:
         jobs.start_and_wait(image="ubuntu", preset_name="cpu-small", command="sleep 60")
     assert caught.value.method == "GET"
     with jobs.list(statuses={JobStatus.PENDING, JobStatus.RUNNING}) as left:
         for job in left:
             jobs.kill(job.id)
+
+
+def test_start_and_wait_outlives_an_outage_right_after_the_start(platform, jobs):
+    platform.faults.refuse("status", status=503)
+    job = jobs.start_and_wait(image="ubuntu", preset_name="cpu-small", command="true", timeout=30)
+    assert job.status is JobStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("output", [None, io.BytesIO()], ids=["no output", "output"])
+def test_start_and_wait_keeps_its_time_though_an_answer_hangs(platform, jobs, output):
+    platform.faults.stall("status", times=None)
+    began = time.monotonic()
+    with pytest.raises(JobWaitTimeout) as caught:
+        jobs.start_and_wait(
+            image="ubuntu", preset_name="cpu-small", command="sleep 60", timeout=0.3, output=output
+        )
+    assert time.monotonic() - began < 4
+    platform.faults.clear()
+    assert jobs.status(caught.value.job.id).status is JobStatus.CANCELLED
 
 
 def test_a_host_that_is_not_there_ends_a_wait(platform):

@@ -335,15 +335,15 @@ def test_a_silent_server_is_given_up(connect):
         done.set()
 
 
+def dripping(peer):
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        peer.send(b"1\r\n \r\n")
+
+
 def test_an_answer_that_drips_ends_with_the_deadline(connect):
     seconds = iter(range(1000))
-
-    def dripping(peer):
-        peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        while True:
-            peer.send(b"1\r\n \r\n")
-
     with serve(dripping) as server:
         transport = connect(retry=RetryPolicy(deadline=10.0))
         transport.retrier.clock = lambda: next(seconds)
@@ -565,6 +565,21 @@ def test_a_stream_that_is_cut_is_an_error_with_its_request(connect, cut):
             list(stream)
         assert (caught.value.url, caught.value.status) == (server.url + "/x", 200)
         assert server.connections == 1
+
+
+def test_a_stream_that_drips_ends_with_its_own_time_alone(connect):
+    seconds = iter(range(1000))
+    with serve(dripping) as server:
+        transport = connect(retry=RetryPolicy(deadline=10.0))
+        transport.retrier.clock = lambda: next(seconds)
+        with transport.stream("GET", server.url + "/x", seconds=100.0) as stream:
+            chunks = iter(stream)
+            for _ in range(20):
+                next(chunks)
+            with pytest.raises(ConnectionFailed, match="longer than the deadline") as caught:
+                list(chunks)
+        assert (caught.value.url, caught.value.status) == (server.url + "/x", 200)
+        assert next(seconds) < 200
 
 
 def test_a_refused_stream_is_an_error_at_once(connect):

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from neuro_sync import ConcurrentRead
 from neuro_sync.streams.listing import JobListing
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.http import HttpTransport
@@ -44,6 +45,7 @@ class Server(socketserver.ThreadingTCPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:{}/jobs".format(self.server_address[1])
 
 
 @pytest.fixture
@@ -57,11 +59,15 @@ def server():
 
 
 @pytest.fixture
-def listing(server):
+def http():
     http = HttpTransport(StaticToken("token"))
-    url = "http://127.0.0.1:{}/jobs".format(server.server_address[1])
-    yield lambda: JobListing(lambda limit: http.stream("GET", url), lambda job: job["id"])
+    yield http
     http.close()
+
+
+@pytest.fixture
+def listing(server, http):
+    return lambda: JobListing(lambda limit: http.stream("GET", server.url), lambda job: job["id"])
 
 
 def test_a_listing_that_was_read_to_its_end_leaves_its_connection_to_the_next(server, listing):
@@ -77,3 +83,36 @@ def test_a_listing_that_was_left_early_takes_its_connection_along(server, listin
     with listing() as jobs:
         assert list(jobs) == [0, 1, 2]
     assert server.connections == 2
+
+
+@pytest.mark.parametrize("held", ["open", "decode"])
+def test_a_second_thread_that_reads_gets_an_error_and_the_first_goes_on(server, http, held):
+    """Whether the first one opens it or reads it."""
+    inside, may_go_on = threading.Event(), threading.Event()
+
+    def hold(here):
+        if here == held:
+            inside.set()
+            may_go_on.wait(30)
+
+    def open_stream(limit):
+        hold("open")
+        return http.stream("GET", server.url)
+
+    def decode(job):
+        hold("decode")
+        return job["id"]
+
+    jobs = JobListing(open_stream, decode)
+    found = []
+    reader = threading.Thread(target=lambda: found.extend(jobs))
+    reader.start()
+    assert inside.wait(30)
+    with pytest.raises(ConcurrentRead, match="another thread is reading"):
+        next(jobs)
+    with pytest.raises(ConcurrentRead, match="another thread is reading"):
+        jobs.__enter__()
+    may_go_on.set()
+    reader.join(30)
+    assert found == [0, 1, 2]
+    assert list(jobs) == []

@@ -263,6 +263,62 @@ class TestCalls:
                 client.config.fetch()
 
 
+class TestTime:
+    """A call that has a limit."""
+
+    @pytest.fixture
+    def held(self, source, server):
+        """The login service is about to answer another thread's refresh, until the test is over."""
+        asked, may_answer = threading.Event(), threading.Event()
+        answer = server.answer_token
+
+        def hold(request):
+            asked.set()
+            may_answer.wait(30)
+            return answer(request)
+
+        with responses.RequestsMock() as mock:
+            mock.add_callback(responses.POST, "https://api.example/oauth/token", hold)
+            thread = threading.Thread(target=source.token)
+            thread.start()
+            assert asked.wait(30)
+            yield
+            may_answer.set()
+            thread.join(30)
+        assert source.token() == make_token("user-1")
+        assert len(server.forms) == 1
+
+    def test_another_thread_is_not_waited_for_any_longer(self, held, source):
+        with pytest.raises(ConnectionFailed, match="takes too long"):
+            source.token(0.05)
+        with pytest.raises(ConnectionFailed, match="takes too long"):
+            source.refresh("old", 0.0)
+
+    def test_nor_another_process(self, held, path):
+        pytest.importorskip("fcntl")
+        with pytest.raises(ConnectionFailed, match="takes too long"):
+            make_source(path).token(0.05)
+
+    @pytest.mark.parametrize(
+        ("seconds", "given"),
+        [(20.0, 20.0), (0.5, 5.0), (0.0, 5.0), (float("inf"), 60.0), (None, 60.0)],
+    )
+    def test_a_refresh_gets_what_is_left_and_never_so_little_that_it_is_cut(
+        self, source, server, seconds, given
+    ):
+        timeouts = []
+        answer = server.answer_token
+
+        def look(request):
+            timeouts.append(request.req_kwargs["timeout"][1])
+            return answer(request)
+
+        with responses.RequestsMock() as mock:
+            mock.add_callback(responses.POST, "https://api.example/oauth/token", look)
+            source.token(seconds)
+        assert timeouts == [pytest.approx(given, abs=1.0)]
+
+
 class TestNowhereToWrite:
     def test_the_token_is_used_all_the_same(self, source, server, path, caplog):
         with nothing_can_be_written():

@@ -32,6 +32,10 @@ def test_a_listing_as_the_platforms_own_client_writes_it():
     )
 
 
+def test_jobs_that_are_dropped_are_among_those_of_a_listing_without_those_filters():
+    assert list_query(cluster_name="clu", dropped=True) == [("cluster_name", "clu")]
+
+
 @given(
     st.lists(st.text()), st.lists(st.text()), st.text(min_size=1), st.none() | st.integers(0, 10**6)
 )
