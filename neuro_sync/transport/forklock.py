@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 __all__ = ["ForkLock"]
 
@@ -21,25 +21,29 @@ class ForkLock:
         self._lock = make()
         _locks.add(self)
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    # Those of the lock itself: Ctrl-C in a method of ours would leave it locked for ever.
+    @property
+    def __enter__(self) -> Callable[[], Any]:
+        return self._lock.__enter__  # type: ignore[no-any-return]
+
+    @property
+    def __exit__(self) -> Callable[..., None]:
+        # Called on that lock also in the child of a fork in here, which has another one by then.
+        return self._lock.__exit__  # type: ignore[no-any-return]
 
     @contextmanager
     def within(self, seconds: Optional[float]) -> Iterator[bool]:
         """Wait for it no longer than some seconds; None: no limit. Yields whether it is held."""
+        lock = self._lock
         timeout = -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)
-        held = self._lock.acquire(timeout=timeout)
+        held: List[bool] = []
         try:
-            yield held
+            # In one step, as by ``with``.
+            held.extend(filter(None, map(lock.acquire, (True,), (timeout,))))
+            yield bool(held)
         finally:
             if held:
-                self.__exit__()
-
-    def __exit__(self, *exc_info: object) -> None:
-        try:
-            self._lock.release()
-        except RuntimeError:
-            pass  # the child of a fork in here has another one
+                lock.release()
 
     def _renew(self) -> None:
         self._lock = self._make()

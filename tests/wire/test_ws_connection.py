@@ -3,7 +3,6 @@
 import signal
 import socket
 import struct
-import sys
 import threading
 
 import pytest
@@ -17,6 +16,7 @@ from neuro_sync.transport.ws_connection import WsAborted, WsClosed, WsConnection
 from neuro_sync.transport.ws_frames import FrameParser, frame_header
 from neuro_sync.transport.ws_handshake import Opened
 
+from ..ctrl_c import CtrlC
 from .raw_server import frame, serve
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -320,35 +320,6 @@ def test_ctrl_c_in_the_middle_of_a_message_ends_the_connection(run):
     pressing.end.set()
 
 
-class CtrlC:
-    """Interrupts this thread right behind a call of the connection into C, where Python looks for signals.
-
-    Args:
-        behind: which one, counted from 1.
-    """
-
-    def __init__(self, behind):
-        self._left = behind
-
-    @property
-    def pressed(self):
-        return self._left <= 0
-
-    def __enter__(self):
-        self._before = sys.getprofile()
-        sys.setprofile(self._event)
-        return self
-
-    def __exit__(self, *exc_info):
-        sys.setprofile(self._before)
-
-    def _event(self, frame, event, argument):
-        if event == "c_return" and frame.f_code.co_filename == ws_connection.__file__:
-            self._left -= 1
-            if self._left == 0:
-                raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("what", ["send", "keepalive"])
 def test_ctrl_c_anywhere_in_a_write_leaves_no_lock_behind(what):
     behind = 0
@@ -358,7 +329,7 @@ def test_ctrl_c_anywhere_in_a_write_leaves_no_lock_behind(what):
             connection = WsTransport(StaticToken("t")).dial(server.url)
             write = getattr(connection, what)
             try:
-                with CtrlC(behind) as ctrl_c:
+                with CtrlC(ws_connection, behind) as ctrl_c:
                     write(b"x") if what == "send" else write()
             except KeyboardInterrupt:
                 pass

@@ -6,7 +6,10 @@ import threading
 
 import pytest
 
+from neuro_sync.transport import forklock
 from neuro_sync.transport.forklock import ForkLock
+
+from ...ctrl_c import CtrlC
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -61,6 +64,39 @@ def test_threads_of_the_child_share_one():
                 thread.join()
             os._exit(7)
     assert os.waitpid(child, 0)[1] == 7 << 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock])
+def test_the_thread_that_forks_while_it_holds_one_leaves_it_on_both_sides(make):
+    lock = ForkLock(make)
+    with lock:
+        child = os.fork()
+    signal.alarm(10)
+    with lock:
+        if child == 0:
+            os._exit(7)
+    signal.alarm(0)
+    assert os.waitpid(child, 0)[1] == 7 << 8
+
+
+@pytest.mark.parametrize("seconds", ["no matter", None, 10.0])
+def test_ctrl_c_on_the_way_in_or_out_leaves_it_free(seconds):
+    lock = ForkLock()
+    behind = 0
+    while True:
+        behind += 1
+        try:
+            with CtrlC(forklock, behind) as ctrl_c:
+                with lock if seconds == "no matter" else lock.within(seconds):
+                    pass
+        except KeyboardInterrupt:
+            pass
+        with lock.within(0.0) as held:
+            assert held, behind
+        if not ctrl_c.pressed:
+            break
 
 
 def test_one_thread_at_a_time_holds_it():
