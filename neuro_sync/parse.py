@@ -1,12 +1,10 @@
 """Images, URIs, volumes and environments in the CLI's form."""
 
-import functools
 import os
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
-    Callable,
     Collection,
     Dict,
     List,
@@ -14,15 +12,14 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
-    TypeVar,
     Union,
-    cast,
 )
 
 from yarl import URL
 
 from .models.container import DiskVolume, SecretFile, Volume
 from .models.images import LocalImage, RemoteImage, TagOption
+from .ported import also_named
 from .wire.imagenames import (
     ImageContext,
     TagRule,
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
     from .config.config import Config
 
 __all__ = ["EnvParseResult", "Parser", "VolumeParseResult"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Current:
@@ -80,29 +75,6 @@ class _Place(NamedTuple):
     project_name: Optional[str]
 
 
-def _also_named(**names: str) -> Callable[[F], F]:
-    """Lets a method's first argument be given by the name that it has in the asyncio SDK, too.
-
-    Args:
-        **names: ``theirs="ours"``, one of them.
-    """
-    [(theirs, ours)] = names.items()
-
-    def decorate(method: F) -> F:
-        @functools.wraps(method)
-        def named(self: Any, *args: Any, **options: Any) -> Any:
-            if theirs in options:
-                if args or ours in options:
-                    message = "{}() takes {!r} or {!r}, which is the same, and not both"
-                    raise TypeError(message.format(method.__name__, ours, theirs))
-                options[ours] = options.pop(theirs)
-            return method(self, *args, **options)
-
-        return cast(F, named)
-
-    return decorate
-
-
 class Parser:
     """Reads what users of the platform's CLI write.
 
@@ -128,7 +100,7 @@ class Parser:
         config = self._config
         return _Place(config.cluster_name, config.org_name, config.project_name)
 
-    @_also_named(image="text")
+    @also_named(image="text")
     def remote_image(
         self,
         text: str,
@@ -169,7 +141,7 @@ class Parser:
             found.digest,
         )
 
-    @_also_named(image="text")
+    @also_named(image="text")
     def local_image(self, text: str) -> LocalImage:
         """Read the name of an image of this machine."""
         try:
@@ -181,7 +153,7 @@ class Parser:
         whole = name.name if name.registry is None else "{}/{}".format(name.registry, name.name)
         return LocalImage(whole, name.tag)
 
-    @_also_named(volume="text")
+    @also_named(volume="text")
     def volume(
         self,
         text: str,
@@ -219,7 +191,7 @@ class Parser:
         whole = self.str_to_uri(uri, allowed_schemes=("disk",), cluster_name=cluster_name)
         return DiskVolume(whole, path, read_only)
 
-    @_also_named(volume="texts")
+    @also_named(volume="texts")
     def volumes(
         self, texts: Sequence[str], cluster_name: Optional[str] = None
     ) -> VolumeParseResult:
@@ -274,7 +246,7 @@ class Parser:
         """The text of a URI."""
         return str(uri)
 
-    @_also_named(id_or_name_or_uri="text")
+    @also_named(id_or_name_or_uri="text")
     def str_to_uri(
         self,
         text: str,

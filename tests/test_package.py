@@ -21,7 +21,7 @@ LONGEST_MODULE = 450
 
 # From the bottom to the top: a module imports from its own layer and from those above it in this list.
 LAYERS = [
-    ("errors", "_version"),
+    ("errors", "ported", "_version"),
     ("wire",),
     ("models", "display"),
     ("transport",),

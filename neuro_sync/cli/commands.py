@@ -11,7 +11,8 @@ from ..errors import NeuroError, StdStreamError
 from ..jobs.outcome import outcome
 from ..models.jobs import JobStatus
 from ..terminal import NOT_RUN
-from .output import printable, report
+from ..wire.texts import printable
+from .output import report
 
 if TYPE_CHECKING:
     from ..client import Client

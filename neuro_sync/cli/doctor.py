@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Optional
 
 from .._version import __version__
 from ..errors import AuthError, ConnectionFailed, NeuroError
+from ..wire.texts import printable
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -38,9 +39,10 @@ def doctor(arguments: argparse.Namespace) -> int:
     good = True
     for finding in examine(lambda: client_of(arguments), arguments.url):
         good = good and finding.ok
-        print("{:<5} {:<9} {}".format("ok" if finding.ok else "BAD", finding.what, finding.found))
+        found = printable(finding.found)
+        print("{:<5} {:<9} {}".format("ok" if finding.ok else "BAD", finding.what, found))
         if finding.advice:
-            print("{:<15} {}".format("", finding.advice))
+            print("{:<15} {}".format("", printable(finding.advice)))
     return 0 if good else 1
 
 

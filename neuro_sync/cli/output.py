@@ -3,7 +3,9 @@
 import os
 import sys
 
-__all__ = ["prepare_streams", "printable", "report"]
+from ..wire.texts import printable
+
+__all__ = ["prepare_streams", "report"]
 
 
 def prepare_streams() -> None:
@@ -17,16 +19,6 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def printable(text: str) -> str:
-    """A text of others in a single line, with what a terminal would obey as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def report(message: object) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Seque
 from ..errors import ConfigError
 from ..models.cluster import Cluster, Presets, Project, ResourcePool
 from ..models.images import PlatformImages
+from ..ported import also_named
 from ..transport.forklock import ForkLock
 from ..transport.tokens import user_of
 from . import selection as choices
@@ -161,6 +162,7 @@ class Config:
         self._loaded()
         return self._orgs
 
+    @also_named(cluster_name="name")
     def get_cluster(self, name: str) -> Cluster:
         """A cluster by name; one that is not known may be new, so the server is asked.
 

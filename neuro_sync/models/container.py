@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from yarl import URL
 
 from ..wire.codec import wire_field
+from ..wire.texts import printable
 from .base import (
     JsonModel,
     absent,
@@ -25,8 +26,12 @@ __all__ = ["Container", "DiskVolume", "HTTPPort", "Resources", "SecretFile", "Vo
 
 _MIB = 2**20
 _VENDORS = ("nvidia", "amd", "intel")
-# To be read only is the server's default; that of the classes is the other one, as users know it.
-_MOUNT = {"dst_path": "", "read_only": True}
+# What stands for a key that an answer lacks. To be read only is the server's default; that of the classes is the
+# other one, as users know it.
+_VOLUME: Mapping[str, Any] = {"src_storage_uri": "", "dst_path": "", "read_only": True}
+_DISK: Mapping[str, Any] = {"src_disk_uri": "", "dst_path": "", "read_only": True}
+_SECRET: Mapping[str, Any] = {"src_secret_uri": "", "dst_path": ""}
+_RESOURCES: Mapping[str, Any] = {"memory": 0, "cpu": 0.0}
 
 
 @dataclass(frozen=True, init=False)
@@ -105,7 +110,7 @@ class Resources(JsonModel):
         complete = get("memory") is not None and get("cpu") is not None
         if complete and get("gpu") is None and get("tpu") is None:
             return payload
-        changed = dict(_filled(payload, {"memory": 0, "cpu": 0.0}))
+        changed = dict(_filled(payload, _RESOURCES))
         if get("memory") is None and get("memory_mb") is not None:
             changed["memory"] = integer(payload["memory_mb"]) * _MIB
         if get("nvidia_gpu") is None and get("gpu") is not None:
@@ -190,7 +195,7 @@ class Volume(JsonModel):
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _filled(payload, {"src_storage_uri": "", **_MOUNT})
+        return _filled(payload, _VOLUME)
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,7 @@ class SecretFile(JsonModel):
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _filled(payload, {"src_secret_uri": "", "dst_path": ""})
+        return _filled(payload, _SECRET)
 
 
 @dataclass(frozen=True)
@@ -226,7 +231,7 @@ class DiskVolume(JsonModel):
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _filled(payload, {"src_disk_uri": "", **_MOUNT})
+        return _filled(payload, _DISK)
 
 
 def _filled(payload: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -313,7 +318,7 @@ class Container(JsonModel):
             shown.append("command={!r}".format(_shortened(self.command)))
         if self.env:
             shown.append("env: {}".format(", ".join(sorted(self.env))))
-        return "<Container {}>".format(", ".join(shown))
+        return printable("<Container {}>".format(", ".join(shown)))
 
 
 def _shortened(command: str) -> str:

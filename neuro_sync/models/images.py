@@ -6,6 +6,7 @@ from typing import Any, Collection, Dict, Mapping, Optional, Tuple
 
 from ..wire.codec import wire_field
 from ..wire.imagenames import DockerName, parse_docker_name
+from ..wire.texts import printable
 from .base import JsonModel, text
 
 __all__ = ["LocalImage", "PlatformImages", "RemoteImage", "TagOption", "decode_image"]
@@ -101,7 +102,7 @@ class RemoteImage(JsonModel):
         return "image://" + self._path(self.cluster_name)
 
     def __repr__(self) -> str:
-        return "<RemoteImage {}>".format(self)
+        return printable("<RemoteImage {}>".format(self))
 
     @classmethod
     def _of_answer(cls, text: str) -> "RemoteImage":

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 from yarl import URL
 
 from ..wire.codec import wire_field
+from ..wire.texts import printable
 from ..wire.times import parse_time
 from .base import (
     JsonModel,
@@ -153,7 +154,7 @@ class JobStatusItem(JsonModel):
         shown = _outcome(self)
         if self.transition_time is not None:
             shown.append("at {:%Y-%m-%d %H:%M:%S %Z}".format(self.transition_time))
-        return "<JobStatusItem {}>".format(" ".join(shown))
+        return printable("<JobStatusItem {}>".format(" ".join(shown)))
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class JobStatusHistory(JsonModel):
         for name in ("created_at", "started_at", "finished_at"):
             if getattr(self, name) is not None:
                 shown.append("{}={:%Y-%m-%d %H:%M:%S %Z}".format(name, getattr(self, name)))
-        return "<JobStatusHistory {}>".format(" ".join(shown))
+        return printable("<JobStatusHistory {}>".format(" ".join(shown)))
 
 
 def _outcome(history: Any) -> List[str]:
@@ -382,7 +383,7 @@ class JobDescription(JsonModel):
             shown.append("image={}".format(self.container.image))
         if self.preset_name:
             shown.append("preset={}".format(self.preset_name))
-        return "<JobDescription {}>".format(" ".join(shown))
+        return printable("<JobDescription {}>".format(" ".join(shown)))
 
     def _repr_html_(self) -> str:
         from ..display import jobs_table_html

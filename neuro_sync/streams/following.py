@@ -5,7 +5,7 @@ from collections import deque
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, List, Optional
 
 from ..errors import ConnectionFailed, JobNotFound, LogGap, ResourceNotFound, StreamClosed
 from ..transport.ws_connection import WsClosed
@@ -76,6 +76,8 @@ class LogFollower:
         self._heard_at = 0.0
         self._silences = 0
         self._errand: Optional[Errand] = None
+        # What errors of the last connection tell.
+        self._facts: Dict[str, Any] = {}
         self._torn = False
         #: What has come and is not delivered yet.
         self.pieces: Deque[Piece] = deque()
@@ -230,6 +232,8 @@ class LogFollower:
     def _connection_ended(self, reader: Reader) -> None:
         self._reader = None
         error, opened, job = reader.error, reader.was_opened, reader.afterwards
+        if reader.connection is not None:
+            self._facts = reader.connection.facts
         if not opened and not self._ever_opened:
             raise error
         self._ever_opened = True
@@ -259,7 +263,7 @@ class LogFollower:
         self._ended_in_order = in_order
         if not self._reconnect:
             self.over = True
-            raise _lost(error)
+            raise self._lost(error)
         if not _passing(error):
             raise error
         if not self._assembler.resumable:
@@ -307,6 +311,15 @@ class LogFollower:
         """When the whole log of the job that has ended is in the archive."""
         return self._finished_at + self._retrying.policy.archive_lag
 
+    def _lost(self, error: BaseException) -> BaseException:
+        """The error to raise where the log breaks off."""
+        if not isinstance(error, WsClosed):
+            return error
+        text = "the server broke the log off" + close_text(error)
+        failure = ConnectionFailed(text, **self._facts)
+        failure.__cause__ = error
+        return failure
+
     def _plan_next(self, error: BaseException, opened: bool, in_order: bool) -> None:
         if self._assembler.fresh:
             self._gap_tries = 0
@@ -321,7 +334,7 @@ class LogFollower:
         good = opened and self._lasted >= _GOOD_AFTER
         retry_after = getattr(error, "retry_after", None)
         if not self._retrying.fruitless(failed=not in_order and not good, retry_after=retry_after):
-            raise _lost(error)
+            raise self._lost(error)
 
 
 def _poll_after(
@@ -338,12 +351,3 @@ def _passing(error: BaseException) -> bool:
     if isinstance(error, JobNotFound):
         return False
     return isinstance(error, (*PASSING, WsClosed, ResourceNotFound, TimeoutError))
-
-
-def _lost(error: BaseException) -> BaseException:
-    """The error to raise where the log breaks off."""
-    if not isinstance(error, WsClosed):
-        return error
-    failure = ConnectionFailed("the server broke the log off" + close_text(error))
-    failure.__cause__ = error
-    return failure

@@ -157,6 +157,14 @@ def test_a_log_that_is_not_to_be_taken_up_again_says_that_it_broke(flaky_jobs, f
     assert lines[-1] == numbered(0, LINES)[-1]
 
 
+def test_a_log_that_its_server_breaks_off_says_which_it_was(flaky_jobs, faults, sleeper):
+    faults.close(1011, endpoint="log_ws")
+    with pytest.raises(ConnectionFailed, match="broke the log off") as caught:
+        flaky_jobs.monitor(sleeper.id, reconnect=False).read()
+    assert caught.value.method == "GET"
+    assert caught.value.url.endswith("/{}/log_ws".format(sleeper.id))
+
+
 def test_two_readers_of_one_stream_are_told(flaky_jobs, sleeper):
     for stream in (
         flaky_jobs.monitor(sleeper.id),

@@ -134,6 +134,7 @@ class TestFetch:
         with nothing_can_be_written():
             disk.fetch()
             assert disk.get_cluster("second").name == "second"
+            assert disk.get_cluster(cluster_name="second").name == "second"
             with pytest.raises(ConfigError, match="'third' is not known"):
                 disk.get_cluster("third")
         assert row_of(path) == before

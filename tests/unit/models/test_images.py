@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from neuro_sync import LocalImage, ProtocolError, RemoteImage
 from neuro_sync.models.images import PlatformImages, decode_image
+from neuro_sync.wire.texts import printable
 
 names = st.from_regex(r"[a-z0-9]{1,5}(/[a-z0-9]{1,5}){0,2}", fullmatch=True)
 REGISTRIES = {"one": "reg.example", "two": "r2.example:5000"}
@@ -82,7 +83,7 @@ def test_any_text_of_a_server_is_an_image_and_none_of_it_gets_lost(text):
     located = IMAGES.located(image, "one", "org", "a")
     assert located.as_docker_url() == image.as_docker_url()
     assert RemoteImage.from_json(located.to_json()) == located
-    assert repr(located) == "<RemoteImage {}>".format(located)
+    assert repr(located) == printable("<RemoteImage {}>".format(located))
 
 
 @pytest.mark.parametrize("text", ["", ":", "a:", "a:" + DIGEST, "h:80/", "h:80/b:"])

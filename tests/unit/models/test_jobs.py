@@ -455,6 +455,14 @@ def test_a_repr_is_short_and_says_what_counts():
     )
 
 
+def test_a_repr_shows_nothing_that_a_terminal_would_obey():
+    image = "x\x1b]0;mine\x07"
+    job = JobDescription.from_dict({**PENDING_2026, "container": {"image": image}})
+    for shown in (job, job.container, job.container.image):
+        assert "x\\x1b]0;mine\\x07" in repr(shown)
+        assert repr(shown).isprintable()
+
+
 @given(st.integers(1, 10**9))
 def test_minutes_of_the_server_are_seconds_here(minutes):
     job = JobDescription.from_dict({**PENDING_2026, "max_run_time_minutes": minutes})
