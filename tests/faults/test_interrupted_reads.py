@@ -11,6 +11,7 @@ from neuro_sync import JobStatus
 from neuro_sync.errors import StreamClosed
 from neuro_sync.models.telemetry import JobTelemetry
 from neuro_sync.streams.log import LogStream
+from neuro_sync.streams.retrying import ReconnectPolicy
 from neuro_sync.streams.std import StdStream
 from neuro_sync.streams.telemetry import TelemetryStream
 
@@ -154,7 +155,8 @@ def test_a_log_goes_on_where_it_was_or_says_that_it_cannot(by_lines, cut):
         return dial(server.url + "/log_ws", params=params)
 
     def open_stream():
-        log = LogStream(connect, lambda: SimpleNamespace(status=JobStatus.SUCCEEDED))
+        ended = SimpleNamespace(status=JobStatus.SUCCEEDED)
+        log = LogStream(connect, lambda: ended, policy=ReconnectPolicy(archive_lag=0.0))
         if not by_lines:
             return Reading(log, log.read_chunk)
 

@@ -186,7 +186,7 @@ def test_two_readers_of_one_stream_are_told(flaky_jobs, sleeper):
 
 
 LINE = "2026-09-14T08:11:{:02d}.000000000Z line {}\n"
-QUICK = ReconnectPolicy(base=0.001, cap=0.01, gap_tries=3)
+QUICK = ReconnectPolicy(base=0.001, cap=0.01, gap_tries=3, archive_lag=0.0)
 
 
 def losing(peer):
