@@ -26,12 +26,6 @@ __all__ = ["Container", "DiskVolume", "HTTPPort", "Resources", "SecretFile", "Vo
 
 _MIB = 2**20
 _VENDORS = ("nvidia", "amd", "intel")
-# What stands for a key that an answer lacks. To be read only is the server's default; that of the classes is the
-# other one, as users know it.
-_VOLUME: Mapping[str, Any] = {"src_storage_uri": "", "dst_path": "", "read_only": True}
-_DISK: Mapping[str, Any] = {"src_disk_uri": "", "dst_path": "", "read_only": True}
-_SECRET: Mapping[str, Any] = {"src_secret_uri": "", "dst_path": ""}
-_RESOURCES: Mapping[str, Any] = {"memory": 0, "cpu": 0.0}
 
 
 @dataclass(frozen=True, init=False)
@@ -52,8 +46,9 @@ class Resources(JsonModel):
         memory_mb: memory in MiB.
     """
 
-    memory: int = wire_field(decode=integer)
-    cpu: float = wire_field(decode=number)
+    # Whatever a server leaves out, a job that lacks it must not break a listing.
+    memory: int = wire_field(decode=integer, missing=0)
+    cpu: float = wire_field(decode=number, missing=0.0)
     nvidia_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=absent)
     amd_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=absent)
     intel_gpu: Optional[int] = wire_field(decode=integer, default=None, omit=absent)
@@ -107,10 +102,9 @@ class Resources(JsonModel):
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         get = payload.get
-        complete = get("memory") is not None and get("cpu") is not None
-        if complete and get("gpu") is None and get("tpu") is None:
+        if get("memory") is not None and get("gpu") is None and get("tpu") is None:
             return payload
-        changed = dict(_filled(payload, _RESOURCES))
+        changed = dict(payload)
         if get("memory") is None and get("memory_mb") is not None:
             changed["memory"] = integer(payload["memory_mb"]) * _MIB
         if get("nvidia_gpu") is None and get("gpu") is not None:
@@ -168,15 +162,9 @@ class HTTPPort(JsonModel):
     """
 
     port: int = wire_field(decode=integer, default=-1)
-    requires_auth: bool = wire_field(decode=boolean, default=True)
+    # Left out by the server it means no; left out by the user it means yes.
+    requires_auth: bool = wire_field(decode=boolean, default=True, missing=False)
     health_check_path: Optional[str] = wire_field(decode=text, default=None, omit=absent)
-
-    @classmethod
-    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        # Left out by the server it means no; left out by the user it means yes.
-        if payload.get("requires_auth") is None:
-            return {**payload, "requires_auth": False}
-        return payload
 
 
 @dataclass(frozen=True)
@@ -189,13 +177,10 @@ class Volume(JsonModel):
         read_only: it can't be written to.
     """
 
-    storage_uri: URL = wire_field("src_storage_uri", decode=to_url, encode=str)
-    container_path: str = wire_field("dst_path", decode=text)
-    read_only: bool = wire_field(decode=boolean, default=False)
-
-    @classmethod
-    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _filled(payload, _VOLUME)
+    storage_uri: URL = wire_field("src_storage_uri", decode=to_url, encode=str, missing="")
+    container_path: str = wire_field("dst_path", decode=text, missing="")
+    # That is the server's default; this class's own is the other one, as users know it.
+    read_only: bool = wire_field(decode=boolean, default=False, missing=True)
 
 
 @dataclass(frozen=True)
@@ -207,12 +192,8 @@ class SecretFile(JsonModel):
         container_path: where it is mounted.
     """
 
-    secret_uri: URL = wire_field("src_secret_uri", decode=to_url, encode=str)
-    container_path: str = wire_field("dst_path", decode=text)
-
-    @classmethod
-    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _filled(payload, _SECRET)
+    secret_uri: URL = wire_field("src_secret_uri", decode=to_url, encode=str, missing="")
+    container_path: str = wire_field("dst_path", decode=text, missing="")
 
 
 @dataclass(frozen=True)
@@ -225,22 +206,9 @@ class DiskVolume(JsonModel):
         read_only: it can't be written to.
     """
 
-    disk_uri: URL = wire_field("src_disk_uri", decode=to_url, encode=str)
-    container_path: str = wire_field("dst_path", decode=text)
-    read_only: bool = wire_field(decode=boolean, default=False)
-
-    @classmethod
-    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _filled(payload, _DISK)
-
-
-def _filled(payload: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A payload with something for what is left out: a job that lacks it must not break a listing."""
-    for key in defaults:
-        if payload.get(key) is None:
-            missing = {key: value for key, value in defaults.items() if payload.get(key) is None}
-            return {**payload, **missing}
-    return payload
+    disk_uri: URL = wire_field("src_disk_uri", decode=to_url, encode=str, missing="")
+    container_path: str = wire_field("dst_path", decode=text, missing="")
+    read_only: bool = wire_field(decode=boolean, default=False, missing=True)
 
 
 def _encode_image(image: RemoteImage) -> Any:
@@ -273,7 +241,9 @@ class Container(JsonModel):
     """
 
     image: RemoteImage = wire_field(decode=decode_image, encode=_encode_image)
-    resources: Resources = wire_field(decode=Resources.from_dict, encode=Resources.to_dict)
+    resources: Resources = wire_field(
+        decode=Resources.from_dict, encode=Resources.to_dict, missing={}
+    )
     entrypoint: Optional[str] = wire_field(decode=text, default=None, omit=absent)
     command: Optional[str] = wire_field(decode=text, default=None, omit=absent)
     working_dir: Optional[str] = wire_field(decode=text, default=None, omit=absent)
@@ -298,13 +268,6 @@ class Container(JsonModel):
         decode=list_of(DiskVolume.from_dict), encode=dump_all, default_factory=list, omit=nothing
     )
     tty: bool = wire_field(decode=boolean, default=False, omit=lambda value: not value)
-
-    @classmethod
-    def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        # Every server sends resources; a test double or a proxy of the platform may not.
-        if payload.get("resources") is None:
-            return {**payload, "resources": {}}
-        return payload
 
     def __hash__(self) -> int:
         return hash((self.image, self.resources, self.entrypoint, self.command))

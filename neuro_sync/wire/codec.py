@@ -16,6 +16,7 @@ __all__ = ["decode", "encode", "keeps", "wire_field"]
 T = TypeVar("T")
 D = TypeVar("D", bound=Callable[[Any], Any])
 _KEY = "dataclasses_json"
+_MISSING = "missing"  # no word of that library, which passes over it
 _Decoder = Callable[[Mapping[str, Any]], Any]
 _decoders: Dict[type, _Decoder] = {}
 _encoders: Dict[type, List[Tuple[str, str, Any, Any]]] = {}
@@ -28,6 +29,7 @@ def wire_field(
     decode: Optional[Callable[[Any], Any]] = None,
     encode: Optional[Callable[[Any], Any]] = None,
     omit: Optional[Callable[[Any], bool]] = None,
+    missing: Any = None,
     **field: Any,
 ) -> Any:
     """A dataclass field with what dataclasses-json calls its config.
@@ -36,6 +38,7 @@ def wire_field(
         name: the key on the wire; None: the name of the field.
         decode, encode: between the value on the wire and that of the field.
         omit: tells of a value that it is left out on the wire.
+        missing: what a value stands for that is not on the wire, where that is not the default of the field.
         **field: arguments of ``dataclasses.field``.
     """
     metadata: Dict[str, Any] = {}
@@ -47,6 +50,8 @@ def wire_field(
         metadata["encoder"] = encode
     if omit is not None:
         metadata["exclude"] = omit
+    if missing is not None:
+        metadata[_MISSING] = missing
     return dataclasses.field(metadata={_KEY: metadata}, **field)
 
 
@@ -137,7 +142,11 @@ def _generate(cls: type) -> _Decoder:
             space["decode{}".format(number)] = decoder
             found = "to[{!r}] = decode{}(value)".format(field.name, number)
         lines.append("    {} value is not None: {}".format(branch, found))
-        if field.default is not dataclasses.MISSING:
+        if _MISSING in config:
+            space["missing{}".format(number)] = config[_MISSING]
+            made = "decode{0}(missing{0})" if decoder is not None else "missing{0}"
+            lines.append("    else: to[{!r}] = {}".format(field.name, made.format(number)))
+        elif field.default is not dataclasses.MISSING:
             space["default{}".format(number)] = field.default
             lines.append("    else: to[{!r}] = default{}".format(field.name, number))
         elif field.default_factory is not dataclasses.MISSING:
@@ -203,6 +212,7 @@ def _explain(cls: type, payload: Any, error: Exception) -> ProtocolError:
             if (
                 field.default is dataclasses.MISSING
                 and field.default_factory is dataclasses.MISSING
+                and _MISSING not in config
             ):
                 return ProtocolError("{}: {!r} is missing".format(subject, name))
             continue
