@@ -349,7 +349,7 @@ class Tail:
             if not any(ms >= start for ms, _ in old_lines):
                 old_lines = {}
             folded = {ms: count for ms, count in folded.items() if ms >= start}
-        lines: Counter[LineKey] = Counter(old_lines)
+        lines: Dict[LineKey, int] = Counter(old_lines)
         for block, line in _lines_from(blocks, 0 if old_lines else start or 0):
             lines[block.key(line)] += 1
         return position._replace(known_from=known_from, lines=lines, folded=folded)
