@@ -1,6 +1,8 @@
 """The way of a WebSocket to its server: TCP, a proxy where the environment names one, TLS."""
 
 import base64
+import errno
+import os
 import socket
 import ssl
 import time
@@ -18,6 +20,11 @@ from .ws_answer import Answer
 __all__ = ["connect"]
 
 _OVER_TLS = ("https", "wss")
+_UNDER_WAY = (
+    errno.EINPROGRESS,
+    errno.EWOULDBLOCK,
+    getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS),
+)
 
 
 class _Target(NamedTuple):
@@ -71,11 +78,9 @@ def _dial(host: str, port: int, timeout: float) -> socket.socket:
         sock = None
         try:
             sock = socket.socket(family, kind, protocol)
-            watch(sock)
-            sock.settimeout(timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.connect(address)
+            _connect(sock, address, timeout)
             return sock
         except OSError as error:
             failure = failure or error
@@ -86,6 +91,23 @@ def _dial(host: str, port: int, timeout: float) -> socket.socket:
                 sock.close()
             raise
     raise failure or OSError("{} has no address".format(host))
+
+
+def _connect(sock: socket.socket, address: Any, timeout: float) -> None:
+    """``socket.connect`` with a time-out, but one that can be called off."""
+    from urllib3.util.wait import wait_for_write
+
+    sock.setblocking(False)
+    code = sock.connect_ex(address)
+    # Not before: what is called off before it has begun would begin all the same.
+    watch(sock)
+    if code in _UNDER_WAY:
+        if not wait_for_write(sock, timeout):
+            raise socket.timeout("timed out")
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    sock.settimeout(timeout)
 
 
 def _with_tls(sock: socket.socket, target: _Target, timeout: float) -> TlsSocket:

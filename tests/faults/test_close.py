@@ -19,6 +19,7 @@ from neuro_sync.streams.log import LogStream
 from neuro_sync.streams.std import StdStream
 from neuro_sync.streams.telemetry import TelemetryStream
 from neuro_sync.transport.auth import StaticToken
+from neuro_sync.transport.calloff import Making
 from neuro_sync.transport.http import HttpTransport
 
 from ..wire import raw_server
@@ -241,6 +242,17 @@ def test_a_connection_that_does_not_come_about_is_called_off(open_stream):
         user.join(10)
         assert user.error is None
         until(lambda: not stream_threads(""), 5)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fills the queue of Linux")
+def test_a_connection_that_was_called_off_before_it_began_does_not_begin():
+    making = Making()
+    making.call_off()
+    with black_hole() as url:
+        began = time.monotonic()
+        with making, pytest.raises(ConnectionFailed):
+            dial(url)
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("why", ["a close frame", "silence"])
