@@ -85,9 +85,16 @@ class Overlap:
 
     def _times_of(self, ms: int) -> List[int]:
         """The times that a line of that time may have been delivered with, the likeliest first."""
+        times = _around(ms)
         if self._begin is None:
             self._begin = ms // 1000 * 1000
-        return [time for time in _around(ms) if time >= self._begin or ms < self._begin]
+        if self._begin <= ms < self._begin + TOLERANCE and not self._expects_from(self._begin):
+            # The first line may have been delivered with a time before; one behind all old ones was not.
+            return [time for time in times if time >= self._begin]
+        return times
+
+    def _expects_from(self, ms: int) -> bool:
+        return any(count > 0 and known >= ms for (known, _), count in self._lines.items())
 
     @property
     def expects_last(self) -> bool:

@@ -200,6 +200,17 @@ def test_the_live_part_begins_with_a_second_and_not_with_a_line_just_before_it(d
         assert read(Server(log, digits), [], [5], fragment=fragment) == b"\n" * 4 + last + b"\n" * 3
 
 
+def test_a_line_whose_archive_has_it_a_microsecond_early_is_known_where_the_live_part_begins():
+    archived = [b"2026-01-01T12:00:00.999999Z a\n", b"2026-01-01T12:00:01.001000Z b\n"]
+    live = [
+        b"2026-01-01T12:00:01.000000001Z a\n",
+        b"2026-01-01T12:00:01.001000000Z b\n",
+        b"2026-01-01T12:00:01.002000000Z a\n",
+    ]
+    connection, end = assembled((False, *archived, DIVIDER, *live))
+    assert texts(connection + end) == b"a\nb\na\n"
+
+
 def test_a_line_whose_archive_has_the_second_rounded_up_is_known_in_the_live_part():
     archived = [b"2026-01-01T12:00:01.000Z a\n", b"2026-01-01T12:00:01.000Z b\n"]
     live = [
