@@ -73,9 +73,8 @@ class JobsBase:
         return "{}/{}/{}".format(self._service_url(cluster_name), job, tail)
 
     def _job_of(self, response: "HttpResponse") -> "JobDescription":
-        images = (
-            self._config.images
-        )  # it may have to be asked for, and what goes wrong then is not about this
+        # They may have to be asked for, and what goes wrong then is not about this answer.
+        images = self._config.images
         return response.decode(lambda payload: decode_job(payload, images))
 
     def _decode(self, payload: Mapping[str, Any]) -> "JobDescription":

@@ -169,6 +169,8 @@ class LogStream:
         Raises:
             LogGap, ConnectionFailed, StreamClosed, ConcurrentRead: as :meth:`read_chunk`.
         """
+        # Before the lock: in the child of a fork it may be that of a thread which is not there.
+        self._follower.check_process()
         before = self.cursor
         chunks: List[bytes] = []
         try:

@@ -1,11 +1,13 @@
 """How a log ends, and what is left of it where a read is broken off."""
 
+import os
+import signal
 import threading
 import time
 
 import pytest
 
-from neuro_sync import JobStatus, LogGap, RateLimited, ServerNotAvailable
+from neuro_sync import JobStatus, LogGap, RateLimited, ServerNotAvailable, StreamClosed
 from neuro_sync.streams import following
 from neuro_sync.streams.log import LogStream
 from neuro_sync.streams.retrying import ReconnectPolicy
@@ -152,3 +154,32 @@ def test_a_server_that_asks_for_more_patience_than_there_is_ends_the_log():
             log.read()
         assert caught.value.retry_after == 86400.0
         assert log.read_chunk() == b"".join(TEXTS[:3])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_is_refused_while_a_thread_of_its_parent_reads():
+    held, end = threading.Event(), threading.Event()
+
+    def hold():
+        with log._follower.lock:
+            held.set()
+            end.wait(30)
+
+    with serve(lambda peer: (peer.send(*LINES), peer.recv())) as server, monitor(server) as log:
+        reader = threading.Thread(target=hold)
+        reader.start()
+        assert held.wait(10)
+        child = os.fork()
+        if child == 0:
+            told = ""
+            signal.alarm(5)
+            try:
+                log.read()
+            except StreamClosed as error:
+                told = str(error)
+            finally:
+                os._exit(0 if "process" in told else 1)
+        end.set()
+        reader.join()
+        assert os.waitpid(child, 0)[1] == 0
