@@ -5,10 +5,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ConnectionFailed
 from ..models.cluster import Cluster, Presets, Project, ResourcePool
 from ..models.images import PlatformImages
 from ..ported import also_named
+from ..transport.deadline import Deadline
 from ..transport.forklock import ForkLock
 from ..transport.tokens import user_of
 from . import selection as choices
@@ -33,6 +34,7 @@ _INTERNAL = frozenset(
         "from_server",
         "from_store",
         "images",
+        "load",
         "orgs",
         "ping",
         "registries",
@@ -356,11 +358,30 @@ class Config:
 
     # Loading
 
+    def load(self, seconds: Optional[float] = None) -> None:
+        """Have what the server says at hand: a client that was just made has to ask for it.
+
+        Args:
+            seconds: for all of it; None: as many as any other call.
+
+        Raises:
+            ConnectionFailed: it is not there in time.
+
+        Endpoint: ``GET {api}/config``, once.
+        """
+        if self._server is not None:
+            return
+        deadline = Deadline(seconds)
+        with self._lock.within(seconds) as held:
+            if not held:
+                raise ConnectionFailed("another thread waits for the server's config for too long")
+            if self._server is None:
+                server = fetch_server_config(self._http, self._api_url, seconds=deadline.left)
+                self._take(server)
+
     def _loaded(self) -> ServerConfig:
         if self._server is None:
-            with self._lock:
-                if self._server is None:
-                    self._take(fetch_server_config(self._http, self._api_url))
+            self.load()
         assert self._server is not None
         return self._server
 

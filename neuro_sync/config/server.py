@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, 
 
 from ..errors import AuthenticationError, ProtocolError
 from ..models.cluster import Cluster, Project
+from ..transport.deadline import Deadline
 
 if TYPE_CHECKING:
     from ..transport.http import HttpTransport
@@ -92,7 +93,11 @@ def parse_server_config(payload: Any) -> ServerConfig:
 
 
 def fetch_server_config(
-    http: "HttpTransport", api_url: str, *, authorize: bool = True
+    http: "HttpTransport",
+    api_url: str,
+    *,
+    authorize: bool = True,
+    seconds: Optional[float] = None,
 ) -> ServerConfig:
     """Ask a server for its config.
 
@@ -100,6 +105,7 @@ def fetch_server_config(
         http: sends the request, with the token that it has.
         api_url: address of the API.
         authorize: send the token; without one, only the login settings come back.
+        seconds: for all of it; None: as many as the requests get by themselves.
 
     Raises:
         AuthenticationError: the token is not accepted.
@@ -107,13 +113,14 @@ def fetch_server_config(
 
     Endpoint: ``GET {api}/config``.
     """
-    config = _get(http, api_url, authorize)
+    deadline = Deadline(seconds)
+    config = _get(http, api_url, authorize, deadline)
     if not authorize or config.authorized:
         return config
     # A bad token is answered with 200 here, so the transport does not get to know of it.
-    token = http.auth.token()
-    if token and http.auth.refresh(token):
-        config = _get(http, api_url, authorize)
+    token = http.auth.token(deadline.left)
+    if token and http.auth.refresh(token, deadline.left):
+        config = _get(http, api_url, authorize, deadline)
     if not config.authorized and not config.clusters:
         raise AuthenticationError(
             "the server does not accept the token: log in again",
@@ -124,8 +131,9 @@ def fetch_server_config(
     return config
 
 
-def _get(http: "HttpTransport", api_url: str, authorize: bool) -> ServerConfig:
-    response = http.request("GET", api_url + "/config", authorize=authorize)
+def _get(http: "HttpTransport", api_url: str, authorize: bool, deadline: Deadline) -> ServerConfig:
+    url = api_url + "/config"
+    response = http.request("GET", url, authorize=authorize, seconds=deadline.left)
     return response.decode(parse_server_config)
 
 

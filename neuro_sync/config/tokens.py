@@ -18,6 +18,7 @@ from ..errors import (
     ResourceNotFound,
 )
 from ..transport.auth import TokenSource
+from ..transport.deadline import Deadline
 from ..transport.forklock import ForkLock
 from ..wire.paths import header_value
 from .server import AuthSettings
@@ -143,7 +144,7 @@ class StoredToken(TokenSource):
         self._http.close()
 
     def _renew(self, old: str, seconds: Optional[float]) -> Tokens:
-        deadline = None if seconds is None else time.monotonic() + seconds
+        deadline = Deadline(seconds)
         with self._lock.within(seconds) as held:
             if self._tokens.token != old:
                 return self._tokens  # another thread was quicker
@@ -157,7 +158,7 @@ class StoredToken(TokenSource):
                         return found
                 return self._ask(found or self._tokens, deadline)
 
-    def _ask(self, tokens: Tokens, deadline: Optional[float]) -> Tokens:
+    def _ask(self, tokens: Tokens, deadline: Deadline) -> Tokens:
         if not tokens.refresh_token:
             raise AuthenticationError("the token has expired or was refused: log in again")
         auth = self._store.login.auth
@@ -166,7 +167,7 @@ class StoredToken(TokenSource):
             "refresh_token": tokens.refresh_token,
             "client_id": auth.client_id,
         }
-        left = None if deadline is None else max(_LEAST, deadline - time.monotonic())
+        left = None if deadline.left is None else max(_LEAST, deadline.left)
         try:
             renewed = request_token(self._http, auth, form, tokens.refresh_token, left)
         except AuthenticationError:
@@ -194,7 +195,7 @@ class StoredToken(TokenSource):
 
 
 @contextmanager
-def _directory_lock(path: Path, deadline: Optional[float]) -> Iterator[None]:
+def _directory_lock(path: Path, deadline: Deadline) -> Iterator[None]:
     """Keep other processes of ours from refreshing at the same time, where the system can do that.
 
     Raises:
@@ -224,10 +225,10 @@ def _directory_lock(path: Path, deadline: Optional[float]) -> Iterator[None]:
         _unlock(descriptor)
 
 
-def _lock(descriptor: int, deadline: Optional[float]) -> bool:
+def _lock(descriptor: int, deadline: Deadline) -> bool:
     import fcntl
 
-    if deadline is None:
+    if deadline.left is None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return True
     while True:
@@ -235,7 +236,7 @@ def _lock(descriptor: int, deadline: Optional[float]) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            if deadline.is_within(0.0):
                 return False
             time.sleep(_LOCK_LOOK)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from ..models.jobs import decode_job
+from ..transport.deadline import Deadline
 from ..wire.paths import path_segment
 
 if TYPE_CHECKING:
@@ -51,7 +52,16 @@ class JobsBase:
         return self._status(id)
 
     def _status(self, id: str, seconds: Optional[float] = None) -> "JobDescription":
-        return self._job_of(self._http.request("GET", self._job_url(id), seconds=seconds))
+        url = self._job_url(id)
+        return self._job_of(self._http.request("GET", url, seconds=self._ready_in(seconds)))
+
+    def _ready_in(self, seconds: Optional[float]) -> Optional[float]:
+        """What is left of some seconds once the config is there: a client's first call has to ask for it."""
+        if seconds is None:
+            return None
+        deadline = Deadline(seconds)
+        self._config.load(seconds)
+        return deadline.left
 
     # Those of one job and those of all are apart: None for a job id is a mistake, and never means all.
 
@@ -67,9 +77,12 @@ class JobsBase:
     def _service_url(self, cluster_name: Optional[str]) -> str:
         return _text(self._cluster(cluster_name).monitoring_url)
 
-    def _monitoring_url(self, id: str, tail: str, cluster_name: Optional[str]) -> str:
+    def _monitoring_url(
+        self, id: str, tail: str, cluster_name: Optional[str], seconds: Optional[float] = None
+    ) -> str:
         # The job id is checked first: a wrong argument must not cost a request for the config.
         job = path_segment(id)
+        self._config.load(seconds)
         return "{}/{}/{}".format(self._service_url(cluster_name), job, tail)
 
     def _job_of(self, response: "HttpResponse") -> "JobDescription":

@@ -326,6 +326,7 @@ class Calls(JobsBase):
         orgs = [org for org in several(org_names, "org_names") if org]
 
         def open_stream(limit: Optional[int]) -> "HttpStream":
+            left = self._ready_in(seconds)
             current = self._config.org_name
             query = list_query(
                 cluster_name=cluster_name or self._config.cluster_name,
@@ -338,7 +339,7 @@ class Calls(JobsBase):
                 self._jobs_url(),
                 params=query,
                 accept="application/x-ndjson",
-                seconds=seconds,
+                seconds=left,
             )
 
         return JobListing(open_stream, self._decode, limit)

@@ -5,7 +5,6 @@ import io
 import logging
 import shlex
 import threading
-import time
 from collections import deque
 from contextlib import closing
 from datetime import timedelta
@@ -24,6 +23,7 @@ from ..errors import (
 )
 from ..models.jobs import JobDescription, JobStatus
 from ..streams.retrying import PASSING
+from ..transport.deadline import Deadline
 from ..wire.queries import check_command, exec_query
 from .calls import Calls
 from .outcome import outcome
@@ -89,7 +89,7 @@ class Running(Waiting, StreamingCalls, Calls):
         """
         from ..models.messages import ExecResult
 
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = Deadline(timeout)
         if isinstance(input, str):
             raise TypeError("input must be bytes, not str: input=text.encode()")
         check_command(cmd)
@@ -101,9 +101,9 @@ class Running(Waiting, StreamingCalls, Calls):
         stderr: List[bytes] = []
         query = exec_query(command, tty=False, stdin=input is not None, stdout=True, stderr=True)
         try:
-            stream = self._std_stream(id, "exec", query, (), cluster_name, _left(deadline))
+            stream = self._std_stream(id, "exec", query, (), cluster_name, deadline.left)
         except (ConnectionFailed, OutcomeUnknown) as error:
-            if not _over(deadline):
+            if not deadline.is_within(_TICK):
                 raise
             raise ExecTimeout(
                 "{!r} had no connection within {} s; it may have been started".format(cmd, timeout)
@@ -249,12 +249,12 @@ class Running(Waiting, StreamingCalls, Calls):
         """Read the last lines of a job that has ended: a help in an error, so it may not take long."""
         finished_at = job.history.finished_at
         since = finished_at - _TAIL_SPAN if finished_at is not None else None
-        deadline = time.monotonic() + _TAIL_PATIENCE
+        deadline = Deadline(_TAIL_PATIENCE)
         try:
             log = self.monitor(job.id, cluster_name=cluster_name, since=since, separator="")
             with closing(log):
                 while True:
-                    chunk = log.read_chunk(timeout=_left(deadline))
+                    chunk = log.read_chunk(timeout=deadline.left)
                     if chunk is None:
                         break
                     tail.feed(chunk)
@@ -412,21 +412,13 @@ def _with_input(cmd: str, length: int) -> str:
     return "sh -c {} {} {}".format(shlex.quote('head -c "$0" | "$@"'), length, cmd)
 
 
-def _left(deadline: Optional[float]) -> Optional[float]:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _over(deadline: Optional[float]) -> bool:
-    return deadline is not None and time.monotonic() > deadline - _TICK
-
-
 def _collect(
-    stream: "StdStream", stdout: List[bytes], stderr: List[bytes], deadline: Optional[float]
+    stream: "StdStream", stdout: List[bytes], stderr: List[bytes], deadline: Deadline
 ) -> Tuple[int, str]:
     """The exit code of the command, and what the server says of it."""
     while True:
         try:
-            message = stream.read_out(timeout=_left(deadline))
+            message = stream.read_out(timeout=deadline.left)
         except StdStreamError as error:
             return error.exit_code, ": {}".format(error)
         except TimeoutError:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Tuple
 
 from ..errors import JobNotFound, NeuroError, ResourceNotFound
+from ..transport.deadline import Deadline
 from ..wire.queries import attach_query, exec_query, log_query
 from .base import JobsBase
 from .outcome import outcome
@@ -104,10 +105,15 @@ class StreamingCalls(JobsBase):
     ) -> "StdStream":
         from ..streams.std import StdStream
 
-        url = self._monitoring_url(id, verb, cluster_name)
+        deadline = Deadline(seconds)
+        url = self._monitoring_url(id, verb, cluster_name, seconds)
         with self._explained(id):
             connection = self._ws.dial(
-                url, params=query, subprotocols=subprotocols, repeatable=False, seconds=seconds
+                url,
+                params=query,
+                subprotocols=subprotocols,
+                repeatable=False,
+                seconds=deadline.left,
             )
         return StdStream(connection)
 

@@ -22,6 +22,7 @@ from ..errors import JobFinished, JobWaitTimeout, NDJSONError
 from ..models.jobs import JobDescription, JobStatus
 from ..progress import wait_bar
 from ..streams.retrying import PASSING, ReconnectPolicy
+from ..transport.deadline import Deadline
 from .calls import Calls, several
 from .outcome import outcome
 
@@ -57,13 +58,13 @@ class Watch:
     def __init__(self, timeout: Optional[float]) -> None:
         self.timeout = timeout
         self._pause = _FIRST_PAUSE
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = Deadline(timeout)
         self._reached_at: Optional[float] = None
 
     @property
     def left(self) -> Optional[float]:
         """Seconds until the time is over; None: there is no limit."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return self._deadline.left
 
     @property
     def seconds(self) -> Optional[float]:

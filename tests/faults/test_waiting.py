@@ -9,6 +9,7 @@ import pytest
 from neuro_sync import (
     AuthorizationError,
     ConnectionFailed,
+    ExecTimeout,
     JobStatus,
     JobWaitTimeout,
     RetryPolicy,
@@ -169,6 +170,29 @@ def test_start_and_wait_keeps_its_time_though_an_answer_hangs(platform, jobs, ou
     assert time.monotonic() - began < 4
     platform.faults.clear()
     assert jobs.status(caught.value.job.id).status is JobStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("use", "error"),
+    [
+        (lambda jobs, id: jobs.exec_run(id, "true", timeout=0.3), ExecTimeout),
+        (lambda jobs, id: jobs.wait(id, timeout=0.3), ConnectionFailed),
+        (lambda jobs, id: list(jobs.as_completed([id], timeout=0.3)), ConnectionFailed),
+    ],
+    ids=["exec", "wait", "as_completed"],
+)
+def test_the_first_use_of_a_client_keeps_its_time_though_the_config_hangs(
+    platform, pending, use, error
+):
+    job = pending()
+    with platform.client(retry=ONCE) as client:
+        platform.faults.stall("config", times=None)
+        began = time.monotonic()
+        with pytest.raises(error):
+            use(client.jobs, job.id)
+        assert time.monotonic() - began < 10  # a first look gets 5 s
+        platform.faults.clear()
+        assert client.jobs.status(job.id).id == job.id
 
 
 def test_a_host_that_is_not_there_ends_a_wait(platform):
