@@ -22,9 +22,17 @@ class Overlap:
         position: what was delivered.
         unproven: the last line has to come again.
         live: what comes is the live part of a connection, behind its archive part.
+        since_ms: the moment that the user asked for, which the log has reached.
     """
 
-    def __init__(self, position: Position, *, unproven: bool, live: bool = False) -> None:
+    def __init__(
+        self,
+        position: Position,
+        *,
+        unproven: bool,
+        live: bool = False,
+        since_ms: Optional[int] = None,
+    ) -> None:
         self.after = position.text
         self.open = position.open
         # After a break the last line has to come again: where it does not, more may be missing.
@@ -38,6 +46,8 @@ class Overlap:
         self._folded = dict(position.folded)
         last = 0 if position.ms is None else position.ms
         self._last = last if self.open is None else max(last, self.open.ms)
+        # Those of before it come first, as the server is asked for an earlier one.
+        self._since_ms = since_ms
         # No line of before the moment that was asked for is sent again. A live part begins with a whole second,
         # too: the one of its first line.
         since = None if live else position.since
@@ -47,6 +57,8 @@ class Overlap:
         """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
         if self.beyond(ms):
             return BEYOND
+        if self._since_ms is not None and ms >= self._since_ms:
+            self._since_ms = None
         if self._is_of_unknown(ms):
             return OLD  # not counted down: nothing of that time is kept
         newest = self._ms is None or ms >= self._ms - TOLERANCE
@@ -58,7 +70,7 @@ class Overlap:
             return OLD
         if self.continues_open(ms, content):
             return REST
-        if _take(self._folded, times):
+        if _take(self._folded, times) or self._since_ms is not None:
             return OLD
         if newest or self._known_from is None or abs(ms - self._known_from) > TOLERANCE:
             return NEW
@@ -117,7 +129,7 @@ class SinceOverlap:
     expects_last = False
 
     def __init__(self, since_ms: int) -> None:
-        self._since = since_ms
+        self.since_ms = since_ms
         self._second = since_ms // 1000 * 1000
 
     def judge(self, ms: int, content: bytes) -> int:
@@ -126,7 +138,7 @@ class SinceOverlap:
         return OLD if ms >= self._second else NEW
 
     def beyond(self, ms: int) -> bool:
-        return ms >= self._since
+        return ms >= self.since_ms
 
     def continues_open(self, ms: int, content: bytes) -> bool:
         return False

@@ -48,6 +48,8 @@ class LogAssembler:
         self._tail = Tail(position)
         self._open = None if position is None else position.open
         self._since = None if since_ms is None else SinceOverlap(since_ms)
+        # The same moment, once the log has reached it.
+        self._began_ms: Optional[int] = None
         self._delivered = False
         # The last line has no end on the user's side, and will get none.
         self._unended = False
@@ -101,7 +103,7 @@ class LogAssembler:
         """Be ready for lines that were delivered; returns since when they come again."""
         position = self.position(only_since=True)
         if position.since is not None:
-            self._overlap = Overlap(position, unproven=True)
+            self._overlap = Overlap(position, unproven=True, since_ms=self._began_ms)
             self._open = None
         return position.since
 
@@ -231,7 +233,7 @@ class LogAssembler:
                 pieces.append(Chunk(self._ended() + self._separator + b"\n", divider=True))
         if position.since is not None:
             unproven = before is not None and before.unproven
-            self._overlap = Overlap(position, unproven=unproven, live=True)
+            self._overlap = Overlap(position, unproven=unproven, live=True, since_ms=self._began_ms)
             self._open = None
 
     def _consume(self, data: bytes, pieces: List[Piece]) -> None:
@@ -411,6 +413,8 @@ class LogAssembler:
         if overlap.open is not None:
             texts.append(b"\n")
         self._close_open(overlap, texts)
+        if isinstance(overlap, SinceOverlap):
+            self._began_ms = overlap.since_ms
         self._overlap = self._since = None
         if gap is not None:
             self._emit(b"".join(texts), pieces)

@@ -414,6 +414,20 @@ def test_lines_before_the_moment_asked_for_are_dropped():
     assert texts(first) == b"b\na\nc\n"
 
 
+def test_lines_before_the_moment_asked_for_do_not_come_later_either():
+    since_ms = 1767268800200
+    first, second, _ = assembled((False, B), (False, A, B, C), since_ms=since_ms)
+    assert texts(first + second) == b"b\nc\n"
+    first, _ = assembled((False, B, DIVIDER, A, B, C), since_ms=since_ms)
+    assert texts(first) == b"b\nc\n"
+
+
+def test_lines_of_a_clock_that_went_back_behind_the_moment_asked_for_are_new():
+    earlier = b"2026-01-01T12:00:00.050Z a\n"
+    first, second, _ = assembled((False, C, A), (False, earlier, C, A, B), since_ms=1767268800300)
+    assert texts(first + second) == b"c\na\nb\n"
+
+
 def test_lines_of_earlier_seconds_are_the_servers_word():
     first, _ = assembled((False, A, B), since_ms=1767268801200)
     assert texts(first) == b"a\nb\n"
