@@ -61,8 +61,8 @@ class LogStream:
         rng: Callable[[], float] = random.random,
     ) -> None:
         position = None if after is None else decode_cursor(after, name)
-        if position is not None and position.since is not None:
-            since = None
+        if position is not None and (position.asked or position.since):
+            since = position.asked
         self._since = None if since is None else since.astimezone()
         # The server sends it at the start of a line without a stamp: no line can be taken for it.
         self._separator = separator or "=== Live logs ==={}".format(secrets.token_hex(30))

@@ -33,6 +33,8 @@ def encode_cursor(position: Position, name: str) -> str:
     }
     if position.behind:
         document["behind"] = position.behind
+    if position.asked_ms is not None:
+        document["asked"] = position.asked_ms
     if opened is not None:
         document["open"] = [opened.ms, opened.text, opened.zoned, opened.size, opened.digest.hex()]
     text = json.dumps(document, separators=(",", ":"))
@@ -82,8 +84,10 @@ def _read_position(document: Mapping[str, Any]) -> Position:
         open=opened,
         divided=bool(document["divided"]),
         behind=_whole(document.get("behind", 0)),
+        asked_ms=_whole(document["asked"]) if "asked" in document else None,
     )
-    position.since  # noqa: B018  # a time that is none raises here, not at the next connection
+    # A time that is none raises here, not at the next connection.
+    position.since, position.asked  # noqa: B018
     return position
 
 

@@ -129,7 +129,7 @@ class SinceOverlap:
     expects_last = False
 
     def __init__(self, since_ms: int) -> None:
-        self.since_ms = since_ms
+        self._since = since_ms
         self._second = since_ms // 1000 * 1000
 
     def judge(self, ms: int, content: bytes) -> int:
@@ -138,7 +138,7 @@ class SinceOverlap:
         return OLD if ms >= self._second else NEW
 
     def beyond(self, ms: int) -> bool:
-        return ms >= self.since_ms
+        return ms >= self._since
 
     def continues_open(self, ms: int, content: bytes) -> bool:
         return False

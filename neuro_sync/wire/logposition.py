@@ -6,7 +6,7 @@ an end was delivered.
 """
 
 from collections import Counter, deque
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from .loglines import Stamp, digest, digester, read_stamp, read_time, starts_with_stamp
@@ -20,6 +20,8 @@ _WINDOW = 2 * TOLERANCE
 _BEFORE_SINCE = 10 * TOLERANCE
 # What a line counts for of which only the digest is kept.
 _LINE_COST = 64
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 LineKey = Tuple[int, bytes]
 
@@ -192,6 +194,7 @@ class Position(NamedTuple):
         divided: the separator was delivered.
         behind: by how many milliseconds the last complete line is earlier than the latest: where the clock of
             the job's machine went back.
+        asked_ms: :attr:`asked` in milliseconds.
     """
 
     ms: Optional[int] = None
@@ -203,6 +206,7 @@ class Position(NamedTuple):
     open: Optional[OpenLine] = None
     divided: bool = False
     behind: int = 0
+    asked_ms: Optional[int] = None
 
     @property
     def last_ms(self) -> Optional[int]:
@@ -224,6 +228,12 @@ class Position(NamedTuple):
         zoned = self.zoned if self.open is None or self.ms is not None else self.open.zoned
         unit = 1 if zoned else 60
         return datetime.fromtimestamp((ms - _WINDOW) // 1000 // unit * unit, timezone.utc)
+
+    @property
+    def asked(self) -> Optional[datetime]:
+        """The moment that the user asked for, as long as the log has not reached it."""
+        ms = self.asked_ms
+        return None if ms is None else _EPOCH + timedelta(milliseconds=ms)
 
 
 class Tail:

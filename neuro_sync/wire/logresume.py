@@ -47,8 +47,9 @@ class LogAssembler:
         self._divided = position is not None and position.divided
         self._tail = Tail(position)
         self._open = None if position is None else position.open
+        self._since_ms = since_ms
         self._since = None if since_ms is None else SinceOverlap(since_ms)
-        # The same moment, once the log has reached it.
+        # The moment asked for, once the log has reached it.
         self._began_ms: Optional[int] = None
         self._delivered = False
         # The last line has no end on the user's side, and will get none.
@@ -193,7 +194,10 @@ class LogAssembler:
             only_window=only_window,
             only_since=only_since,
         )
-        return position._replace(divided=self._divided)
+        reached = self._since is None and position.last_ms is not None
+        return position._replace(
+            divided=self._divided, asked_ms=None if reached else self._since_ms
+        )
 
     @property
     def _opened(self) -> Optional[OpenLine]:
@@ -414,7 +418,7 @@ class LogAssembler:
             texts.append(b"\n")
         self._close_open(overlap, texts)
         if isinstance(overlap, SinceOverlap):
-            self._began_ms = overlap.since_ms
+            self._began_ms = self._since_ms
         self._overlap = self._since = None
         if gap is not None:
             self._emit(b"".join(texts), pieces)

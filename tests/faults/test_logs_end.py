@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from datetime import datetime, timezone
 
 import pytest
 
@@ -154,6 +155,21 @@ def test_a_server_that_asks_for_more_patience_than_there_is_ends_the_log():
             log.read()
         assert caught.value.retry_after == 86400.0
         assert log.read_chunk() == b"".join(TEXTS[:3])
+
+
+@pytest.mark.parametrize("came", [[], [b"2026-09-14T08:11:05.500000000Z", b" line 5\n"]])
+def test_a_cursor_of_before_the_first_line_is_at_the_moment_asked_for(came):
+    def send(peer):
+        peer.send(*came)
+        peer.recv()
+
+    since = datetime(2026, 9, 14, 8, 11, 5, 400000, timezone.utc)
+    with serve(send) as server, monitor(server, since=since) as log:
+        for _ in came[1:]:
+            log._follower.advance(None)  # as a thread that reads, while another one asks
+        cursor = log.cursor
+    with serve(lambda peer: (peer.send(*asked(peer, LINES)), peer.close())) as server:
+        assert list(monitor(server, after=cursor).lines()) == SEEN[6:]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -203,7 +203,9 @@ def test_what_is_no_cursor_is_refused(cursor):
         decode_cursor(cursor, "job-1")
 
 
-@pytest.mark.parametrize("change", [{"ms": 10**30}, {"ms": True}, {"lines": [1]}, {"open": []}])
+@pytest.mark.parametrize(
+    "change", [{"ms": 10**30}, {"ms": True}, {"lines": [1]}, {"open": []}, {"asked": 10**30}]
+)
 def test_a_damaged_cursor_is_refused(change):
     text = encode_cursor(Position(ms=NOON), "job-1")
     document = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
