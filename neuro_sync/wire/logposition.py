@@ -22,6 +22,7 @@ _BEFORE_SINCE = 10 * TOLERANCE
 _LINE_COST = 64
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_FIRST_SECOND = int(datetime.min.replace(tzinfo=timezone.utc).timestamp())
 
 LineKey = Tuple[int, bytes]
 
@@ -227,7 +228,9 @@ class Position(NamedTuple):
             return None
         zoned = self.zoned if self.open is None or self.ms is not None else self.open.zoned
         unit = 1 if zoned else 60
-        return datetime.fromtimestamp((ms - _WINDOW) // 1000 // unit * unit, timezone.utc)
+        # Go's zero time, which stands for none, has no moment before it.
+        second = max((ms - _WINDOW) // 1000 // unit * unit, _FIRST_SECOND)
+        return datetime.fromtimestamp(second, timezone.utc)
 
     @property
     def asked(self) -> Optional[datetime]:

@@ -367,6 +367,12 @@ def test_behind_a_suspected_gap_nothing_is_taken():
     assert assembler.feed([A, B, C]) == [Chunk(b"b\nc\n")]
 
 
+def test_a_line_with_the_zero_time_of_go_is_a_line():
+    zero = b"0001-01-01T00:00:00Z "
+    first, second, _ = assembled((False, zero + b"a\n"), (False, zero + b"a\n", zero + b"b\n"))
+    assert texts(first + second) == b"a\nb\n"
+
+
 def test_equal_lines_of_one_moment_are_counted():
     first, second, _ = assembled((False, A, A), (False, A, A, A))
     assert texts(first) == b"a\na\n"
