@@ -11,6 +11,8 @@ from .logposition import TOLERANCE, Position
 
 __all__ = ["Repetition"]
 
+_LONG_START = 64 * 1024
+
 
 class Repetition:
     """Tells whether what comes is the end of what was delivered, once more.
@@ -57,6 +59,8 @@ class Repetition:
         if place is None:
             return False
         if not end:
+            if len(data) > _LONG_START:
+                return False  # so as not to look for it again with each piece of it
             self._start = data
             return True
         if not self._is_before_last(place, data) or not self._delivered.startswith(data, place):

@@ -60,8 +60,9 @@ class LogAssembler:
         self._divider = divider or None
         # The start of a line of which nothing was delivered yet.
         self._head = b""
-        # More of a line that is known to be held until its end comes.
-        self._held: Optional[List[bytes]] = None
+        # More of it, and how many bytes more say something new about it; None: only its end does.
+        self._held: List[bytes] = []
+        self._missing: Optional[int] = 0
         last = self._tail.last
         self._lines_ms = None if last is None else last.ms
         self._deferred: List[Tuple[bytes, bytes]] = []
@@ -299,8 +300,10 @@ class LogAssembler:
         self, overlap: "Union[Overlap, SinceOverlap]", data: bytes, pieces: List[Piece]
     ) -> bytes:
         """Drop the lines that were delivered; returns what is beyond all of them."""
-        if self._held is not None and b"\n" not in data:
+        if b"\n" not in data and (self._missing is None or self._missing > len(data)):
             self._held.append(data)
+            if self._missing is not None:
+                self._missing -= len(data)
             return b""
         data = self._take_head(data)
         texts: List[bytes] = []
@@ -366,16 +369,19 @@ class LogAssembler:
                 self._overlap = None
                 self._open_line(stamp, start)
                 return content[size:]
-            if opened is None or len(content) >= opened.size:
-                self._held = []  # nothing more to learn from it before its end
+            # So that a long line is not looked at again with each piece of it.
+            missing = 0 if opened is None else opened.size - len(content)
+            self._missing = missing if missing > 0 else None
+        elif start and not may_become_stamp(start):
+            self._missing = None
         self._head = start
         return b""
 
     def _take_head(self, data: bytes) -> bytes:
         """The data with what was held of its first line before it."""
         if self._head:
-            data = b"".join([self._head, *(self._held or ()), data])
-            self._head, self._held = b"", None
+            data = b"".join([self._head, *self._held, data])
+            self._head, self._held, self._missing = b"", [], 0
         return data
 
     def _close_open(self, overlap: "Union[Overlap, SinceOverlap]", texts: List[bytes]) -> None:

@@ -67,6 +67,16 @@ def test_a_first_line_without_a_time_says_nothing():
     assert not repetition(delivered, all_of_it=True).goes_on(b"no stamp\n")
 
 
+def test_a_huge_first_line_is_not_looked_for_with_each_piece():
+    huge = line(400, b"x" * 10**6)
+    again = repetition(A + huge)
+    taken = 0
+    while again.goes_on(huge[taken : taken + 1000]):
+        taken += 1000
+    assert 0 < taken < 10**5
+    assert again.came == huge[:taken]
+
+
 def test_it_asks_for_the_second_of_the_last_line_or_its_minute_where_no_zone_is_known():
     assert repetition(A + D).since.isoformat() == "2026-09-14T08:11:12+00:00"
     assert repetition(line(1, b"x")).since.isoformat() == "2026-09-14T08:11:11+00:00"

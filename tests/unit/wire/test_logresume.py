@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuro_sync.wire import logresume
 from neuro_sync.wire.logcursor import decode_cursor, encode_cursor
+from neuro_sync.wire.loglines import read_stamp
 from neuro_sync.wire.logposition import Tail
 from neuro_sync.wire.logresume import Chunk, Gap, LogAssembler
 
@@ -465,6 +467,35 @@ def test_a_huge_line_in_many_pieces_after_a_break():
     pieces = [line[at : at + 100] for at in range(0, len(line), 100)]
     first, second, _ = assembled((False, *pieces[:500]), (False, *pieces))
     assert texts(first + second) == line[25:]
+
+
+@pytest.mark.parametrize(
+    ("delivered", "stamped"), [(0, False), (0, True), (150, True), (600, True)]
+)
+def test_a_huge_line_that_comes_again_is_not_looked_at_with_each_piece(
+    monkeypatch, delivered, stamped
+):
+    looked_at = []
+
+    def counting(line):
+        looked_at.append(len(line))
+        return read_stamp(line)
+
+    monkeypatch.setattr(logresume, "read_stamp", counting)
+    line = B[:-1] + b"x" * 100000 + b"\n" if stamped else b"x" * 100000 + b"\n"
+    pieces = [line[at : at + 100] for at in range(0, len(line), 100)]
+    first, second, _ = assembled((False, A, *pieces[:delivered]), (False, A, *pieces, C))
+    assert texts(first + second) == A[25:] + line[25 if stamped else 0 :] + C[25:]
+    assert len(looked_at) < 20
+
+
+def test_a_huge_line_of_a_log_without_stamps_since_a_moment_is_not_looked_at_with_each_piece():
+    assembler = LogAssembler(since_ms=1767268800200)
+    assembler.connect(SEPARATOR)
+    for _ in range(1000):
+        assert assembler.feed([b"x" * 100]) == []
+    assert len(assembler._head) == 100
+    assert texts(assembler.finish()) == b"x" * 100000
 
 
 def test_what_was_not_read_is_not_in_the_position():
