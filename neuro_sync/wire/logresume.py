@@ -135,19 +135,20 @@ class LogAssembler:
         if self._deferred and self._overlap is not None and not self.lost:
             self._give_up_rest(self._overlap, pieces)
         if head and not self.lost:
+            stamp = read_stamp(head)
+            opened: Optional[OpenLine] = None
             if self._overlap is not None:
-                stamp = read_stamp(head)
                 content = head if stamp is None else head[stamp.width :]
                 ms = self._lines_ms if stamp is None else stamp.ms
                 verdict = NEW if ms is None else self._overlap.judge(ms, content)
                 if verdict == OLD:
                     return pieces
-                opened = self._overlap.open
-                if verdict == REST and opened is not None:
-                    head = content[opened.size :]
-                elif not self._timestamps:
-                    head = content
-            self._emit(head, pieces)
+                opened = self._overlap.open if verdict == REST else None
+            # The position has to be behind it.
+            text = self._open_line(stamp, head)
+            if opened is not None:
+                text = content[opened.size :]
+            self._emit(text, pieces)
         return pieces
 
     @property

@@ -457,6 +457,24 @@ def test_a_last_line_without_an_end_is_delivered():
     assert texts(rest) == b"new"
 
 
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_the_end_of_a_log_is_behind_a_last_line_without_an_end(timestamps):
+    last = (
+        A[:-2] + b"b"
+    )  # of the moment of the line before: it may be an old one until its end comes
+    assembler = LogAssembler(timestamps=timestamps)
+    for frames in ([A], [A, last]):
+        assembler.connect(SEPARATOR)
+        for frame in frames:
+            assembler.feed([frame])
+    assert texts(assembler.finish()) == (last if timestamps else b"b")
+    assembler = LogAssembler(timestamps=timestamps, position=assembler.position(only_window=True))
+    assembler.connect(SEPARATOR)
+    assert texts(assembler.feed([A, last])) == b""
+    assert assembler.finish() == []
+    assert not assembler.unproven
+
+
 def test_a_line_without_an_end_that_comes_again_is_no_new_one():
     connections = assembled((False, A, B[:-1]), (False, A, B[:-1]))
     assert [texts(pieces) for pieces in connections] == [b"a\nb", b"", b""]
