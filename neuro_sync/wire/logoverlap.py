@@ -59,8 +59,8 @@ class Overlap:
             return BEYOND
         if self._since_ms is not None and ms >= self._since_ms:
             self._since_ms = None
-        if self._is_of_unknown(ms):
-            return OLD  # not counted down: nothing of that time is kept
+        if self._since_ms is not None or self._is_of_unknown(ms):
+            return OLD  # not counted down: nothing of that time was delivered, or is kept
         newest = self._ms is None or ms >= self._ms - TOLERANCE
         key = digest(content)
         times = self._times_of(ms)
@@ -70,7 +70,7 @@ class Overlap:
             return OLD
         if self.continues_open(ms, content):
             return REST
-        if _take(self._folded, times) or self._since_ms is not None:
+        if _take(self._folded, times):
             return OLD
         if newest or self._known_from is None or abs(ms - self._known_from) > TOLERANCE:
             return NEW

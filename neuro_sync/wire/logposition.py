@@ -232,9 +232,14 @@ class Position(NamedTuple):
         second = max((ms - _WINDOW) // 1000 // unit * unit, _FIRST_SECOND)
         return datetime.fromtimestamp(second, timezone.utc)
 
+    def reaches(self, ms: int) -> bool:
+        """Whether a line of that time or later was delivered."""
+        times = [self.ms, None if self.open is None else self.open.ms]
+        return any(time is not None and time >= ms for time in times)
+
     @property
     def asked(self) -> Optional[datetime]:
-        """The moment that the user asked for, as long as the log has not reached it."""
+        """The moment that the user asked for."""
         ms = self.asked_ms
         return None if ms is None else _EPOCH + timedelta(milliseconds=ms)
 

@@ -51,6 +51,8 @@ class LogAssembler:
         self._since = None if since_ms is None else SinceOverlap(since_ms)
         # The moment asked for, once the log has reached it.
         self._began_ms: Optional[int] = None
+        if position is not None and since_ms is not None and position.reaches(since_ms):
+            self._since, self._began_ms = None, since_ms
         self._delivered = False
         # The last line has no end on the user's side, and will get none.
         self._unended = False
@@ -196,10 +198,7 @@ class LogAssembler:
             only_window=only_window,
             only_since=only_since,
         )
-        reached = self._since is None and position.last_ms is not None
-        return position._replace(
-            divided=self._divided, asked_ms=None if reached else self._since_ms
-        )
+        return position._replace(divided=self._divided, asked_ms=self._since_ms)
 
     @property
     def _opened(self) -> Optional[OpenLine]:

@@ -430,6 +430,20 @@ def test_lines_before_the_moment_asked_for_do_not_come_later_either():
     assert texts(first) == b"b\nc\n"
 
 
+def test_lines_just_before_the_moment_asked_for_do_not_come_behind_a_cursor_either():
+    since_ms = 1767268800200
+    before = b"2026-01-01T12:00:00.199Z "
+    assembler = LogAssembler(since_ms=since_ms)
+    assembler.connect(SEPARATOR)
+    assert texts(assembler.feed([before + b"a\n", before + b"b\n", B])) == b"b\n"
+    cursor = encode_cursor(assembler.position(only_window=True), "job-1")
+    position = decode_cursor(cursor, "job-1")
+    assert position.asked.timestamp() * 1000 == since_ms
+    assembler = LogAssembler(since_ms=since_ms, position=position)
+    assembler.connect(SEPARATOR)
+    assert texts(assembler.feed([before + b"a\n", before + b"b\n", B, C])) == b"c\n"
+
+
 def test_lines_of_a_clock_that_went_back_behind_the_moment_asked_for_are_new():
     earlier = b"2026-01-01T12:00:00.050Z a\n"
     first, second, _ = assembled((False, C, A), (False, earlier, C, A, B), since_ms=1767268800300)
