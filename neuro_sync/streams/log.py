@@ -115,6 +115,8 @@ class LogStream:
             position = self._assembler.position(
                 without, only_window=True, only_lines=bool(pending or self._line_start)
             )
+            if any(piece.divider for piece in pending):
+                position = position._replace(divided=False)
         return encode_cursor(position, self._name)
 
     def read_chunk(self, timeout: Optional[float] = None) -> Optional[bytes]:

@@ -21,11 +21,11 @@ SEEN = ["line {}".format(n) for n in range(8)]
 QUICK = ReconnectPolicy(base=0.001, cap=0.01, gap_tries=2, archive_lag=0.2)
 
 
-def monitor(server, poll=lambda: Job(JobStatus.SUCCEEDED), policy=QUICK, **options):
+def monitor(server, poll=lambda: Job(JobStatus.SUCCEEDED), policy=QUICK, separator="", **options):
     def connect(since, separator):
         return dial(server.url + ("" if since is None else "?since=" + since.isoformat()[:19]))
 
-    return LogStream(connect, poll, separator="", policy=policy, **options)
+    return LogStream(connect, poll, separator=separator, policy=policy, **options)
 
 
 def asked(peer, lines):
@@ -170,6 +170,22 @@ def test_a_cursor_of_before_the_first_line_is_at_the_moment_asked_for(came):
         cursor = log.cursor
     with serve(lambda peer: (peer.send(*asked(peer, LINES)), peer.close())) as server:
         assert list(monitor(server, after=cursor).lines()) == SEEN[6:]
+
+
+def test_the_separator_comes_behind_a_cursor_of_before_it():
+    def send(peer):
+        peer.send(*asked(peer, LINES[:4]), b"---\n", *LINES[4:])
+        peer.close()
+
+    expected = [*SEEN[:4], "---", *SEEN[4:]]
+    with serve(send) as server:
+        for count in range(len(expected)):
+            with monitor(server, separator="---") as log:
+                lines = log.lines()
+                received = [next(lines) for _ in range(count)]
+                cursor = log.cursor
+            rest = monitor(server, separator="---", after=cursor).lines()
+            assert received + list(rest) == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
