@@ -209,6 +209,7 @@ class LogFollower:
         return not self._reconnect or self._gap_tries >= self._retrying.policy.gap_tries
 
     def _drop(self, reader: Reader) -> None:
+        self._ever_opened = self._ever_opened or reader.was_opened
         reader.close()
         self._reader = None
 

@@ -82,6 +82,24 @@ def test_what_was_read_before_a_gap_comes_with_what_is_behind_it():
         assert log.read() == b"".join(TEXTS[:3] + TEXTS[5:])
 
 
+def test_an_outage_behind_a_suspected_gap_is_outlasted():
+    """A log that goes on from a cursor: its first connection is given up, and the next are refused."""
+
+    def admit(peer, number):
+        if 1 < number < 8:
+            raise Refusal(502)
+
+    with serve(losing) as server:
+        log = monitor(server)
+        assert log.read_chunk() == b"".join(TEXTS[:3])
+        cursor = log.cursor
+        log.close()
+    with serve(losing, admit) as server, monitor(server, after=cursor) as log:
+        with pytest.raises(LogGap):
+            log.read()
+        assert log.read() == b"".join(TEXTS[5:])
+
+
 @pytest.mark.parametrize("way", ["read_chunk", "lines", "cursor"])
 def test_what_a_broken_read_has_got_is_not_lost(way):
     def admit(peer, number):
