@@ -12,6 +12,7 @@ from typing import Match, NamedTuple, Optional, Tuple
 
 __all__ = [
     "Stamp",
+    "content_of",
     "digest",
     "digester",
     "may_become_stamp",
@@ -57,6 +58,12 @@ def read_stamp(line: bytes) -> Optional[Stamp]:
         return None
     width = match.end()
     return Stamp(line[: width - 1].decode("ascii"), ms, width, match.group(5) is None)
+
+
+def content_of(line: bytes) -> bytes:
+    """A complete line without its stamp and its end."""
+    stamp = read_stamp(line)
+    return line[0 if stamp is None else stamp.width : -1]
 
 
 def starts_with_stamp(lines: bytes) -> bool:

@@ -1,11 +1,15 @@
 """Tells lines that were delivered from new ones where a connection sends some of them again."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
-from .loglines import digest
-from .logposition import TOLERANCE, OpenLine, Position
+from .loglines import Stamp, digest
+from .logpieces import Gap
+from .logposition import TOLERANCE, LineKey, OpenLine, Position
 
-__all__ = ["BEYOND", "NEW", "OLD", "REST", "Overlap", "SinceOverlap"]
+__all__ = ["BEYOND", "NEW", "OLD", "REST", "Overlap", "SinceOverlap", "gap_of"]
+
+_NO_REST = "the rest of the line before the break did not come"
+_NO_LAST = "the last line before the break did not come again"
 
 # What a line is: delivered before, new, the rest of the line that was delivered in part, or later
 # than all that was delivered.
@@ -44,6 +48,8 @@ class Overlap:
         self._reached_known = False
         self._lines = dict(position.lines)
         self._folded = dict(position.folded)
+        # Lines that this connection has brought before, and that were not delivered.
+        self._deferred: Dict[LineKey, int] = {}
         last = 0 if position.ms is None else position.ms
         self._last = last if self.open is None else max(last, self.open.ms)
         # Those of before it come first, as the server is asked for an earlier one.
@@ -62,19 +68,25 @@ class Overlap:
         if self._since_ms is not None or self._is_of_unknown(ms):
             return OLD  # not counted down: nothing of that time was delivered, or is kept
         newest = self._ms is None or ms >= self._ms - TOLERANCE
-        key = digest(content)
         times = self._times_of(ms)
-        if _take(self._lines, [(time, key) for time in times]):
+        key = digest(content)
+        keys = [(time, key) for time in times]
+        if _take(self._lines, keys):
             if self._last_ms is None or abs(ms - self._last_ms) <= TOLERANCE:
                 self.unproven = False
             return OLD
         if self.continues_open(ms, content):
             return REST
-        if _take(self._folded, times):
+        if _take(self._folded, times) or _take(self._deferred, keys):
             return OLD
         if newest or self._known_from is None or abs(ms - self._known_from) > TOLERANCE:
             return NEW
         return OLD
+
+    def defer(self, ms: int, content: bytes) -> None:
+        """It was new, and waits to be delivered: when it comes once more, it is old."""
+        key = ms, digest(content)
+        self._deferred[key] = self._deferred.get(key, 0) + 1
 
     def _is_of_unknown(self, ms: int) -> bool:
         known_from = self._known_from
@@ -145,6 +157,14 @@ class SinceOverlap:
 
     def expects(self, ms: int) -> bool:
         return False
+
+
+def gap_of(overlap: Union[Overlap, SinceOverlap], before: Optional[Stamp]) -> Gap:
+    """What may be missing before a line, or the end of the log, where something has not come again."""
+    text = None if before is None else before.text
+    if overlap.open is not None:
+        return Gap(overlap.open.text or None, text, _NO_REST)
+    return Gap(overlap.after or None, text, _NO_LAST)
 
 
 def _take(counts: Dict[Any, int], keys: List[Any]) -> bool:

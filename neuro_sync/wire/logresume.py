@@ -9,16 +9,13 @@ starts with lines that its archive part had. Elsewhere equal lines are just equa
 from datetime import datetime
 from typing import List, Optional, Tuple, Union
 
-from .loglines import Stamp, may_become_stamp, read_stamp, strip_stamps
-from .logoverlap import NEW, OLD, REST, Overlap, SinceOverlap
+from .loglines import Stamp, content_of, may_become_stamp, read_stamp, strip_stamps
+from .logoverlap import NEW, OLD, REST, Overlap, SinceOverlap, gap_of
 from .logpieces import Chunk, Gap, Piece
 from .logposition import OpenLine, Position, Tail
 from .logrepetition import Repetition
 
 __all__ = ["Chunk", "Gap", "LogAssembler", "Piece"]
-
-
-_NO_REST = "the rest of the line before the break did not come"
 
 
 class LogAssembler:
@@ -67,7 +64,8 @@ class LogAssembler:
         self._missing: Optional[int] = 0
         last = self._tail.last
         self._lines_ms = None if last is None else last.ms
-        self._deferred: List[Tuple[bytes, bytes]] = []
+        # New lines that have to wait until it is known what is before them: time, line, text.
+        self._deferred: List[Tuple[int, bytes, bytes]] = []
         self._overlap: Union[Overlap, SinceOverlap, None] = self._since
         # As long as there is one, everything that has come was known, and nothing was looked at.
         self._repetition: Optional[Repetition] = None
@@ -135,7 +133,7 @@ class LogAssembler:
             self._consume(self._line_by_line(), pieces)
         head = self._take_head(b"")
         if self._deferred and self._overlap is not None and not self.lost:
-            self._give_up_rest(self._overlap, pieces)
+            self._give_up(self._overlap, pieces)
         if head and not self.lost:
             stamp = read_stamp(head)
             opened: Optional[OpenLine] = None
@@ -238,8 +236,10 @@ class LogAssembler:
                 pieces.append(Chunk(self._ended() + self._separator + b"\n", divider=True))
         if position.since is not None:
             unproven = before is not None and before.unproven
-            self._overlap = Overlap(position, unproven=unproven, live=True, since_ms=self._began_ms)
-            self._open = None
+            overlap = Overlap(position, unproven=unproven, live=True, since_ms=self._began_ms)
+            for ms, line, _ in self._deferred:
+                overlap.defer(ms, content_of(line))
+            self._overlap, self._open = overlap, None
 
     def _consume(self, data: bytes, pieces: List[Piece]) -> None:
         if self._overlap is not None and data and not self.lost:
@@ -339,6 +339,8 @@ class LogAssembler:
         ms = self._lines_ms
         verdict = NEW if ms is None else overlap.judge(ms, content)
         if verdict == OLD:
+            if self._deferred and not self.unproven:
+                self._deliver_deferred(texts)
             return
         if verdict == REST and overlap.open is not None:
             texts.append(content[overlap.open.size :] + b"\n")
@@ -346,9 +348,10 @@ class LogAssembler:
             self._close_open(overlap, texts)
             return
         text = line if self._timestamps else content + b"\n"
-        if overlap.open is not None:
-            # Not into the middle of the line that is still open on the user's side.
-            self._deferred.append((line, text))
+        if ms is not None and self.unproven:
+            # Not into the middle of the line that is still open on the user's side, nor behind a gap
+            # that nobody would be told of, as this line comes again.
+            self._deferred.append((ms, line, text))
         else:
             self._tail.append(line)
             texts.append(text)
@@ -387,16 +390,20 @@ class LogAssembler:
     def _close_open(self, overlap: "Union[Overlap, SinceOverlap]", texts: List[bytes]) -> None:
         overlap.open = None
         overlap.unproven = False
-        for line, text in self._deferred:
+        self._deliver_deferred(texts)
+
+    def _deliver_deferred(self, texts: List[bytes]) -> None:
+        for _, line, text in self._deferred:
             self._tail.append(line)
             texts.append(text)
         self._deferred = []
 
-    def _give_up_rest(self, overlap: "Union[Overlap, SinceOverlap]", pieces: List[Piece]) -> None:
-        """The log has ended, and the rest of the open line is not in it, but lines behind that are."""
-        after = None if overlap.open is None else overlap.open.text or None
-        pieces.append(Gap(after, None, _NO_REST))
-        texts = [b"\n"]
+    def _give_up(self, overlap: "Union[Overlap, SinceOverlap]", pieces: List[Piece]) -> None:
+        """The log has ended, and what was before the deferred lines is not in it."""
+        texts: List[bytes] = []
+        pieces.append(gap_of(overlap, None))
+        if overlap.open is not None:
+            texts.append(b"\n")
         self._close_open(overlap, texts)
         self._emit(b"".join(texts), pieces)
 
@@ -409,11 +416,9 @@ class LogAssembler:
     ) -> bool:
         """What comes from here on is new. False: there may be a gap, and it is not tolerated."""
         gap: Optional[Gap] = None
-        if overlap.open is not None:
-            gap = Gap(overlap.open.text or None, stamp.text, _NO_REST)
-        elif overlap.unproven:
-            reason = "the last line before the break did not come again"
-            gap = Gap(overlap.after or None, stamp.text, reason)
+        if self.unproven:
+            first = read_stamp(self._deferred[0][1]) if self._deferred else None
+            gap = gap_of(overlap, first or stamp)
         if gap is not None and not self._tolerant:
             self.lost = True
             self._emit(b"".join(texts), pieces)
@@ -422,14 +427,14 @@ class LogAssembler:
             return False
         if overlap.open is not None:
             texts.append(b"\n")
-        self._close_open(overlap, texts)
-        if isinstance(overlap, SinceOverlap):
-            self._began_ms = self._since_ms
-        self._overlap = self._since = None
         if gap is not None:
             self._emit(b"".join(texts), pieces)
             texts.clear()
             pieces.append(gap)
+        self._close_open(overlap, texts)
+        if isinstance(overlap, SinceOverlap):
+            self._began_ms = self._since_ms
+        self._overlap = self._since = None
         return True
 
 

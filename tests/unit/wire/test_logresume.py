@@ -343,7 +343,7 @@ def test_the_rest_of_a_line_that_does_not_come_is_a_gap():
     ]
     # The line is ended, so that no other one is glued to it.
     assert texts(first + third) == b"a\nb\nx\nc\n"
-    assert [type(piece) for piece in third] == [Chunk, Gap, Chunk]
+    assert [type(piece) for piece in third] == [Chunk, Gap, Chunk, Chunk]
 
 
 def test_a_last_line_that_does_not_come_again_is_a_gap():
@@ -355,6 +355,43 @@ def test_a_last_line_that_does_not_come_again_is_a_gap():
     )
     assert second == [gap]
     assert third == [gap, Chunk(b"c\n")]
+
+
+def test_new_lines_of_the_moment_of_the_last_one_do_not_hide_that_it_is_missing():
+    late = B[:-2] + b"late\n"
+    assembler = LogAssembler()
+    assembler.connect(SEPARATOR)
+    assembler.feed([B])
+    for _ in range(2):
+        assembler.connect(SEPARATOR)
+        assert assembler.feed([late]) == []
+        assert [type(piece) for piece in assembler.feed([C])] == [Gap]
+        assert assembler.lost
+        assert not assembler.fresh
+    assembler.connect(SEPARATOR, tolerant=True)
+    gap, *chunks = assembler.feed([late, C])
+    assert gap == Gap(
+        "2026-01-01T12:00:00.200Z",
+        "2026-01-01T12:00:00.200Z",
+        "the last line before the break did not come again",
+    )
+    assert texts(chunks) == b"late\nc\n"
+
+
+def test_new_lines_of_the_moment_of_the_last_one_come_when_that_has_come_or_at_the_end():
+    late = B[:-2] + b"late\n"
+    first, second, _ = assembled((False, B), (False, late, B))
+    assert texts(first + second) == b"b\nlate\n"
+    first, second, end = assembled((False, B), (True, late))
+    assert second == []
+    reason = "the last line before the break did not come again"
+    assert end == [Gap("2026-01-01T12:00:00.200Z", None, reason), Chunk(b"late\n")]
+
+
+def test_a_new_line_that_archive_and_live_both_have_waits_once_for_what_is_before_it():
+    late = B[:-2] + b"late\n"
+    _, second, _ = assembled((False, A, B[:-1]), (False, A, late, DIVIDER, A, late, B))
+    assert texts(second) == b"\nlate\n"
 
 
 def test_behind_a_suspected_gap_nothing_is_taken():
