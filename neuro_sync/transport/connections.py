@@ -32,17 +32,21 @@ class _Timed(io.RawIOBase):
     Args:
         read: what was read before.
         raw: reads the socket.
-        deadline: by the monotonic clock.
+        deadline: by the monotonic clock; None: there is none.
+
+    Attributes:
+        has_ended: the other side sends no more.
     """
 
     def __init__(
-        self, read: bytes, raw: io.RawIOBase, sock: socket.socket, deadline: float
+        self, read: bytes, raw: io.RawIOBase, sock: socket.socket, deadline: Optional[float]
     ) -> None:
         self._read = read
         self._raw = raw
         self._sock = sock
         self._timeout = sock.gettimeout()
-        self._deadline: Optional[float] = deadline
+        self._deadline = deadline
+        self.has_ended = False
 
     def leave_off(self) -> None:
         self._deadline = None
@@ -61,7 +65,9 @@ class _Timed(io.RawIOBase):
             if left <= 0:
                 raise socket.timeout("timed out")
             self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self.has_ended = count == 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -89,14 +95,18 @@ class _Response(http.client.HTTPResponse):
         super().begin()
         if self._timed is not None:
             self._timed.leave_off()
+            if self._timed.has_ended:
+                # The standard library takes that for the end of the head, and what lacks for not said.
+                raise http.client.RemoteDisconnected("the answer ended in its head")
 
     def _read_status(self) -> Any:
         # It begins here for all that is not plain, and for the answer of a proxy to CONNECT.
         timeout = self._sock.gettimeout()
-        if timeout and self._timed is None:
+        if self._timed is None:
             reader: Any = self.fp
             read = reader.peek()
-            self._timed = _Timed(read, reader.detach(), self._sock, self._began + timeout)
+            deadline = self._began + timeout if timeout else None
+            self._timed = _Timed(read, reader.detach(), self._sock, deadline)
             self.fp = io.BufferedReader(self._timed)
         return super()._read_status()  # type: ignore[misc]
 

@@ -131,6 +131,24 @@ def test_the_head_of_an_answer_may_come_byte_by_byte(connect):
     assert server.connections == 1
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\n\r\n"
+
+
+@pytest.mark.parametrize("read", [5.0, None])
+@pytest.mark.parametrize("size", [0, 12, 15, 17, 40, 43, 60, len(HEAD) - 2])
+def test_an_answer_that_is_cut_in_its_head_is_none(connect, size, read):
+    def cut(peer):
+        peer.request()
+        peer.send(HEAD[:size])
+
+    with serve(cut, cut, answering(body=b"{}")) as server:
+        transport = connect(timeout=Timeout(5.0, read))
+        with pytest.raises(OutcomeUnknown, match="broke"):
+            transport.request("POST", server.url)
+        response = transport.request("GET", server.url)
+    assert (response.body, response.attempts) == (b"{}", 2)
+
+
 def test_calls_share_a_connection(connect):
     with serve(answering()) as server:
         transport = connect()
