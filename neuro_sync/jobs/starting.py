@@ -9,7 +9,7 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Callable, Iterable, List, Optional
 
-from ..errors import JobNotFound, NeuroError, OutcomeUnknown, ServerError
+from ..errors import IllegalArgumentError, JobNotFound, NeuroError, OutcomeUnknown, ServerError
 
 if TYPE_CHECKING:
     from ..models.jobs import JobDescription
@@ -59,14 +59,14 @@ def start_once(
             lost = error
             _logger.info("the answer to a start got lost, looking for its job: %s", error)
             continue
-        try:
-            found = list(find())
-        except NeuroError as error:
-            # The job is there; that a second one was made at the same moment is most unlikely.
-            _logger.warning("could not look for a second job with the same key: %s", error)
-            return started
-        # A listing may lag behind and lack the job.
-        by_id = {job.id: job for job in [started, *found]}
+        except IllegalArgumentError:
+            # Whoever started with the same key at the same moment has the name by now, or the quota.
+            found = _look_again(find)
+            if not found:
+                raise
+            return _keep_earliest(found, kill)
+        # Where that fails a second one is most unlikely. And a listing may lag behind and lack the job.
+        by_id = {job.id: job for job in [started, *_look_again(find)]}
         return _keep_earliest(list(by_id.values()), kill)
     found = _look(find, lost)
     if found:
@@ -92,6 +92,14 @@ def _look(
             url=lost.url,
             attempts=lost.attempts,
         ) from error
+
+
+def _look_again(find: "Callable[[], Iterable[JobDescription]]") -> "List[JobDescription]":
+    try:
+        return list(find())
+    except NeuroError as error:
+        _logger.warning("could not look for another job with the same key: %s", error)
+        return []
 
 
 def _keep_earliest(found: "List[JobDescription]", kill: Callable[[str], None]) -> "JobDescription":

@@ -36,6 +36,7 @@ class Platform:
         job = {
             **JOB,
             "id": "job-{}".format(number),
+            "name": body.get("name"),
             "status": "pending",
             "statuses": [],
             "history": {"status": "pending", "created_at": created},
@@ -62,6 +63,8 @@ class Platform:
     def _start(self, body):
         self.starts += 1
         what = self.script.pop(0) if self.script else "answer"
+        if body.get("name") in [job["name"] for job in self.jobs if job["name"]]:
+            what = 400, {"error": "the name already exists"}
         if what not in ("answer", "lose"):
             return what
         job = self.make(body)
@@ -200,14 +203,15 @@ def test_without_a_key_a_lost_answer_is_told_and_nothing_is_looked_for(jobs, api
     assert [request.method for request in api.requests] == ["POST"]
 
 
+@pytest.mark.parametrize("name", [None, "train"])
 @pytest.mark.parametrize("count", [2, 5])
-def test_starts_at_one_moment_end_with_one_job_that_all_get(connect, platform, count):
+def test_starts_at_one_moment_end_with_one_job_that_all_get(connect, platform, count, name):
     together = threading.Barrier(count)
     platform.before_start = lambda: together.wait(10)
     found = []
 
     def run():
-        found.append(start(connect()).id)
+        found.append(start(connect(), name=name).id)
 
     threads = [threading.Thread(target=run) for _ in range(count)]
     for thread in threads:

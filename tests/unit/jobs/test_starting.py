@@ -102,6 +102,20 @@ def test_a_refused_start_is_not_repeated():
     assert server.starts == 1
 
 
+def test_a_start_that_is_refused_beside_a_job_of_the_same_key_returns_that_job():
+    server = Server(IllegalArgumentError("the name is taken"))
+    other = a_job(1)
+    looks = iter([[], [other]])
+    assert server.run(lambda: next(looks)) is other
+
+
+def test_a_refusal_is_told_though_the_second_look_fails():
+    server = Server(IllegalArgumentError("the name is taken"))
+    looks = iter([list, Server(ConnectionFailed("gone")).start])
+    with pytest.raises(IllegalArgumentError, match="name is taken"):
+        server.run(lambda: next(looks)())
+
+
 def test_of_two_jobs_made_at_one_moment_the_earliest_stays():
     server = Server(True)
     other = a_job(1)
