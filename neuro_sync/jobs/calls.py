@@ -135,7 +135,7 @@ class Calls(JobsBase):
         """
         target = self._target(cluster_name, org_name, project_name)
         if idempotency_key is not None:
-            tags = [*tags, idempotency_tag(idempotency_key)]
+            tags = [*several(tags, "tags"), idempotency_tag(idempotency_key)]
         payload = job_payload(
             target,
             name=name,

@@ -17,6 +17,7 @@ MISTAKES = [
     (lambda jobs: jobs.start(secret_files="secret:k:/k", **START), ValueError, "several"),
     (lambda jobs: jobs.start(disk_volumes="disk:d:/d", **START), ValueError, "several"),
     (lambda jobs: jobs.start(tags="one", **START), ValueError, r"\['one'\]"),
+    (lambda jobs: jobs.start(tags="one", idempotency_key="k", **START), ValueError, r"\['one'\]"),
     (lambda jobs: jobs.wait(SimpleNamespace(id="job-1")), TypeError, "job id .*take its .id"),
     (lambda jobs: jobs.status(None), TypeError, "job id"),
     (lambda jobs: jobs.kill(None), TypeError, "job id"),
