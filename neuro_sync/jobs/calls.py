@@ -173,9 +173,8 @@ class Calls(JobsBase):
         url = self._jobs_url() + "?from_preset"
         if idempotency_key is None:
             return self._send_start(url, payload)
-        retrier = self._http.retrier
         return start_once(
-            lambda: self._send_start(url, payload),
+            lambda seconds: self._send_start(url, payload, seconds),
             lambda: self._list(
                 tags=payload["tags"][-1:],
                 cluster_name=target.cluster_name,
@@ -184,8 +183,7 @@ class Calls(JobsBase):
                 dropped=True,  # its logs may be gone by now: it was started all the same
             ),
             self.kill,
-            attempts=retrier.policy.attempts,
-            pause=lambda number: retrier.sleep(retrier.policy.pause(number, retrier.rng)),
+            self._http.retrier,
         )
 
     def run(
@@ -408,8 +406,10 @@ class Calls(JobsBase):
         response = self._http.request("GET", self._service_url(cluster_name) + "/capacity")
         return response.decode(decode_capacity)
 
-    def _send_start(self, url: str, payload: Mapping[str, Any]) -> JobDescription:
-        response = self._http.request("POST", url, json=payload)
+    def _send_start(
+        self, url: str, payload: Mapping[str, Any], seconds: Optional[float] = None
+    ) -> JobDescription:
+        response = self._http.request("POST", url, json=payload, seconds=seconds)
         try:
             return self._job_of(response)
         except ProtocolError as error:

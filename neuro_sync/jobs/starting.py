@@ -7,12 +7,14 @@ the very same moment the earliest stays.
 
 import hashlib
 import logging
+import math
 from typing import TYPE_CHECKING, Callable, Iterable, List, Optional
 
 from ..errors import IllegalArgumentError, JobNotFound, NeuroError, OutcomeUnknown, ServerError
 
 if TYPE_CHECKING:
     from ..models.jobs import JobDescription
+    from ..transport.retry import Retrier
 
 __all__ = ["idempotency_tag", "start_once"]
 
@@ -26,38 +28,41 @@ def idempotency_tag(key: str) -> str:
 
 
 def start_once(
-    start: "Callable[[], JobDescription]",
+    start: "Callable[[float], JobDescription]",
     find: "Callable[[], Iterable[JobDescription]]",
     kill: Callable[[str], None],
-    *,
-    attempts: int,
-    pause: Callable[[int], None],
+    retrier: "Retrier",
 ) -> "JobDescription":
     """Start a job unless it is there, and return the one that stays.
 
     Args:
-        start: sends the start, once.
+        start: sends the start, which may take so many seconds.
         find: all jobs that have the tag.
         kill: ends a job.
-        attempts: how often a start is sent at most, where the answers get lost.
-        pause: waits before another attempt, whose number it is given.
+        retrier: says how often and how patiently a start is sent at most, where the answers get lost.
 
     Raises:
         OutcomeUnknown: the last answer got lost too, and no job is to be found; or none can be looked for.
     """
+    policy = retrier.policy
     lost: Optional[NeuroError] = None
-    for attempt in range(1, max(attempts, 1) + 1):
-        if attempt > 1:
-            pause(attempt - 1)
+    sent, until = 0, math.inf
+    while True:
         found = _look(find, lost)
         if found:
             return _keep_earliest(found, kill)
+        if lost is not None and (sent >= policy.attempts or not retrier.left(until)):
+            raise lost
+        until = min(until, retrier.clock() + policy.deadline)
         try:
-            started = start()
+            started = start(retrier.left(until))
         except (OutcomeUnknown, ServerError) as error:
             # Behind a 502 or 504 of a load balancer the start may have happened, too.
             lost = error
             _logger.info("the answer to a start got lost, looking for its job: %s", error)
+            sent += error.attempts or 1
+            if sent < policy.attempts and retrier.left(until):
+                retrier.sleep(policy.pause(sent, retrier.rng))
             continue
         except IllegalArgumentError:
             # Whoever started with the same key at the same moment has the name by now, or the quota.
@@ -68,11 +73,6 @@ def start_once(
         # Where that fails a second one is most unlikely. And a listing may lag behind and lack the job.
         by_id = {job.id: job for job in [started, *_look_again(find)]}
         return _keep_earliest(list(by_id.values()), kill)
-    found = _look(find, lost)
-    if found:
-        return _keep_earliest(found, kill)
-    assert lost is not None
-    raise lost
 
 
 def _look(

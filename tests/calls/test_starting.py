@@ -8,7 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neuro_sync import IllegalArgumentError, JobStatus, OutcomeUnknown, ServerError
+from neuro_sync import (
+    IllegalArgumentError,
+    JobStatus,
+    OutcomeUnknown,
+    RetryPolicy,
+    ServerError,
+    ServerNotAvailable,
+)
 from neuro_sync.jobs.starting import idempotency_tag
 
 from .conftest import CUT, JOB, NOT_SENT, SILENT
@@ -173,6 +180,27 @@ def test_when_every_start_is_lost_and_nothing_found_that_is_said(jobs, platform,
     with pytest.raises(cls):
         start(jobs)
     assert platform.starts == 3
+
+
+def test_a_start_that_may_come_again_does_so_no_more_often_than_others(jobs, platform):
+    platform.script = [(503, "", {"Retry-After": "0"})] * 9
+    with pytest.raises(ServerNotAvailable):
+        start(jobs)
+    assert platform.starts == 3
+
+
+def test_all_tries_of_a_start_have_one_deadline(connect, api, platform, clock):
+    jobs = connect(retry=RetryPolicy(attempts=9, deadline=30.0))
+
+    def silent():
+        clock.now += min(20.0, api.requests[-1].timeout[1])
+
+    platform.before_start = silent
+    platform.script = [SILENT] * 9
+    with pytest.raises(OutcomeUnknown):
+        start(jobs)
+    assert platform.starts == 2
+    assert clock.now == 1030.0
 
 
 def test_a_refused_start_is_final(jobs, platform):

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from neuro_sync.errors import BadGateway, ConnectionFailed, IllegalArgumentError, OutcomeUnknown
 from neuro_sync.jobs.starting import idempotency_tag, start_once
 from neuro_sync.models.jobs import JobStatus
+from neuro_sync.transport.retry import Retrier, RetryPolicy
+
+from ...clock import Clock
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -28,10 +31,10 @@ class Server:
     def __init__(self, *answers):
         self.answers = list(answers)  # True: made and told; False: made, not told; else raised
         self.jobs = []
-        self.pauses = []
+        self.clock = Clock()
         self.starts = 0
 
-    def start(self):
+    def start(self, seconds):
         self.starts += 1
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -48,13 +51,8 @@ class Server:
                 job.status = JobStatus.CANCELLED
 
     def run(self, find=None):
-        return start_once(
-            self.start,
-            find or (lambda: list(self.jobs)),
-            self.kill,
-            attempts=3,
-            pause=self.pauses.append,
-        )
+        retrier = Retrier(RetryPolicy(), clock=self.clock, sleep=self.clock.sleep, rng=lambda: 1.0)
+        return start_once(self.start, find or (lambda: list(self.jobs)), self.kill, retrier)
 
 
 def test_an_answered_start_is_sent_once():
@@ -80,7 +78,7 @@ def test_a_job_whose_answer_got_lost_is_found_and_not_made_again():
 def test_a_start_that_never_arrived_is_sent_again(lost):
     server = Server(lost, lost, True)
     assert server.run() is server.jobs[0]
-    assert server.pauses == [1, 2]
+    assert server.clock.slept == [0.25, 0.5]
 
 
 def test_when_nothing_is_found_after_all_tries_the_last_error_is_raised():
@@ -111,7 +109,7 @@ def test_a_start_that_is_refused_beside_a_job_of_the_same_key_returns_that_job()
 
 def test_a_refusal_is_told_though_the_second_look_fails():
     server = Server(IllegalArgumentError("the name is taken"))
-    looks = iter([list, Server(ConnectionFailed("gone")).start])
+    looks = iter([list, lambda: Server(ConnectionFailed("gone")).start(1.0)])
     with pytest.raises(IllegalArgumentError, match="name is taken"):
         server.run(lambda: next(looks)())
 
