@@ -20,6 +20,7 @@ __all__ = [
     "list_of",
     "nothing",
     "number",
+    "sequences_as",
     "text",
     "texts",
     "to_url",
@@ -176,6 +177,14 @@ def texts(values: Any) -> Tuple[str, ...]:
     if not isinstance(values, (list, tuple)):
         raise TypeError("expected an array, got {!r}".format(values))
     return tuple([text(value) for value in values])
+
+
+def sequences_as(kind: Type[Any], item: Any, *names: str) -> None:
+    """Make sequences that a user gave, lists or tuples, what JSON becomes: else they are not equal to it."""
+    for name in names:
+        value = getattr(item, name)
+        if value.__class__ is not kind and isinstance(value, (list, tuple)):
+            item.__dict__[name] = kind(value)
 
 
 def dump_all(values: Any) -> List[Dict[str, Any]]:

@@ -15,6 +15,7 @@ from .base import (
     integer,
     nothing,
     number,
+    sequences_as,
     text,
     texts,
     to_url,
@@ -117,6 +118,9 @@ class Preset(JsonModel):
     available_resource_pool_names: Tuple[str, ...] = wire_field(
         decode=texts, encode=list, default=(), omit=nothing
     )
+
+    def __post_init__(self) -> None:
+        sequences_as(tuple, self, "resource_pool_names", "available_resource_pool_names")
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -286,6 +290,9 @@ class Cluster(JsonModel):
     apps: Mapping[str, Any] = wire_field(default_factory=dict, omit=nothing)
     allows_no_org: bool = wire_field(decode=boolean, default=False, omit=lambda value: not value)
     accepts_nvidia_gpu: bool = wire_field(decode=boolean, default=True)
+
+    def __post_init__(self) -> None:
+        sequences_as(tuple, self, "orgs")
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from .base import (
     list_of,
     nothing,
     number,
+    sequences_as,
     text,
     to_url,
 )
@@ -268,6 +269,9 @@ class Container(JsonModel):
         decode=list_of(DiskVolume.from_dict), encode=dump_all, default_factory=list, omit=nothing
     )
     tty: bool = wire_field(decode=boolean, default=False, omit=lambda value: not value)
+
+    def __post_init__(self) -> None:
+        sequences_as(list, self, "volumes", "secret_files", "disk_volumes")
 
     def __hash__(self) -> int:
         return hash((self.image, self.resources, self.entrypoint, self.command))

@@ -21,6 +21,7 @@ from .base import (
     list_of,
     nothing,
     number,
+    sequences_as,
     text,
     texts,
     to_url,
@@ -194,6 +195,9 @@ class JobStatusHistory(JsonModel):
         "statuses", decode=list_of(JobStatusItem.from_dict), encode=dump_all, default_factory=list
     )
 
+    def __post_init__(self) -> None:
+        sequences_as(list, self, "transitions")
+
     @property
     def changed_at(self) -> Optional[datetime]:
         if self.transitions:
@@ -338,6 +342,9 @@ class JobDescription(JsonModel):
     _internal: JobDescriptionInternal = wire_field(
         decode=_internal, default=JobDescriptionInternal(), omit=lambda value: True
     )
+
+    def __post_init__(self) -> None:
+        sequences_as(tuple, self, "tags")
 
     @classmethod
     def _canonical(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from neuro_sync import (
+    Cluster,
     Container,
     DiskVolume,
     JobDescription,
     JobPriority,
     JobRestartPolicy,
     JobStatus,
+    JobStatusHistory,
+    JobStatusItem,
     JobTelemetry,
+    Preset,
     ProtocolError,
     RemoteImage,
     Resources,
@@ -427,6 +431,23 @@ def test_one_and_the_same_image_is_another_one_in_another_organisation():
 def test_a_container_is_equal_after_a_round_trip_whatever_its_image(image):
     container = Container(image=image, resources=Resources(1))
     assert Container.from_json(container.to_json()) == container
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_what_is_made_of_lists_and_tuples_is_equal_after_a_round_trip(kind):
+    container = Container(
+        image=RemoteImage("ubuntu"),
+        resources=Resources(1),
+        volumes=kind([Volume(URL("storage:a"), "/a")]),
+        secret_files=kind([SecretFile(URL("secret:b"), "/b")]),
+        disk_volumes=kind([DiskVolume(URL("disk:c"), "/c")]),
+    )
+    history = JobStatusHistory(transitions=kind([JobStatusItem(JobStatus.PENDING)]))
+    job = JobDescription(id="job-1", tags=kind("ab"), history=history, container=container)
+    cluster = Cluster("default", orgs=kind("ab"))
+    preset = Preset(resource_pool_names=kind("ab"), available_resource_pool_names=kind("a"))
+    for item in (job, cluster, preset):
+        assert type(item).from_json(item.to_json()) == item
 
 
 def test_a_container_is_made_of_what_it_needs():
