@@ -7,7 +7,7 @@ from .config.config import Config
 from .jobs import JobsClient
 from .parse import Parser
 from .transport.http import HttpTransport
-from .transport.retry import RetryPolicy, Timeout
+from .transport.retry import RetryPolicy, Timeout, TimeoutLike
 from .transport.ws import WsTransport
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Client:
         cluster_name: Optional[str] = None,
         org_name: Optional[str] = None,
         project_name: Optional[str] = None,
-        timeout: Timeout = Timeout(),
+        timeout: TimeoutLike = Timeout(),
         retry: RetryPolicy = RetryPolicy(),
     ) -> "Client":
         """A client that neither reads nor writes this machine's login.
@@ -105,7 +105,7 @@ class Client:
 def get(
     *,
     path: Union[str, Path, None] = None,
-    timeout: Timeout = Timeout(),
+    timeout: TimeoutLike = Timeout(),
     retry: RetryPolicy = RetryPolicy(),
 ) -> Client:
     """A client with the login that the platform's CLI left on this machine.

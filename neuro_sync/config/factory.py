@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from ..errors import AuthError, ConfigError
 from ..transport.auth import StaticToken
 from ..transport.http import HttpTransport
-from ..transport.retry import RetryPolicy, Timeout
+from ..transport.retry import RetryPolicy, Timeout, TimeoutLike
 from .selection import Selection, first_selection
 from .server import ServerConfig, fetch_server_config
 from .store import NotWritable, Store, Tokens, login_exists
@@ -67,7 +67,9 @@ class Factory:
         """A login is there."""
         return Store.exists(self._path)
 
-    def get(self, *, timeout: Timeout = Timeout(), retry: RetryPolicy = RetryPolicy()) -> "Client":
+    def get(
+        self, *, timeout: TimeoutLike = Timeout(), retry: RetryPolicy = RetryPolicy()
+    ) -> "Client":
         """A client with this login. In a job that was given its owner's login it logs in with that first.
 
         Args:
@@ -108,7 +110,7 @@ class Factory:
         show_browser_cb: "Callable[[URL], Any]" = lambda url: _open_browser(url),
         *,
         url: "Union[str, URL]" = DEFAULT_API_URL,
-        timeout: Timeout = Timeout(),
+        timeout: TimeoutLike = Timeout(),
     ) -> None:
         """Log in with a browser on this machine.
 
@@ -145,7 +147,7 @@ class Factory:
         get_auth_code_cb: "Callable[[URL], str]" = lambda url: _ask_for_code(url),
         *,
         url: "Union[str, URL]" = DEFAULT_API_URL,
-        timeout: Timeout = Timeout(),
+        timeout: TimeoutLike = Timeout(),
     ) -> None:
         """Log in with a browser on another machine, from which a code is copied.
 
@@ -181,7 +183,7 @@ class Factory:
         token: str,
         *,
         url: "Union[str, URL]" = DEFAULT_API_URL,
-        timeout: Timeout = Timeout(),
+        timeout: TimeoutLike = Timeout(),
     ) -> None:
         """Log in with a token.
 
@@ -200,7 +202,7 @@ class Factory:
             session.finish(Tokens(token, time.time() + _TOKEN_LIFE))
 
     def login_with_passed_config(
-        self, config_data: Optional[str] = None, *, timeout: Timeout = Timeout()
+        self, config_data: Optional[str] = None, *, timeout: TimeoutLike = Timeout()
     ) -> None:
         """Log in as the owner of the job that this runs in, which was started with ``pass_config``.
 
@@ -246,7 +248,7 @@ class Factory:
         return URL("{}?{}".format(auth.logout_url, query))
 
     def _login(
-        self, url: "Union[str, URL]", timeout: Timeout, *, ask: bool = True
+        self, url: "Union[str, URL]", timeout: TimeoutLike, *, ask: bool = True
     ) -> "_LoginSession":
         if self.is_config_present:
             raise login_exists(self._path)
@@ -259,7 +261,7 @@ class Factory:
 class _LoginSession:
     """A login that is going on."""
 
-    def __init__(self, path: Path, url: str, timeout: Timeout, ask: bool) -> None:
+    def __init__(self, path: Path, url: str, timeout: TimeoutLike, ask: bool) -> None:
         self._path = path
         self._url = url
         self._timeout = timeout
@@ -330,7 +332,7 @@ def _expanded(path: Union[str, Path]) -> Path:
         return Path(os.sep, *others)
 
 
-def _http(timeout: Timeout, retry: RetryPolicy) -> HttpTransport:
+def _http(timeout: TimeoutLike, retry: RetryPolicy) -> HttpTransport:
     """For requests without a token."""
     return HttpTransport(StaticToken(""), timeout=timeout, retry=retry)
 

@@ -1,10 +1,12 @@
 """What is easily written wrong is said at once, in words that help, and nothing is sent."""
 
+import inspect
 from types import SimpleNamespace
 
 import pytest
 
-from neuro_sync import Client, Factory, JobsClient, Timeout
+from neuro_sync import Client, Factory, JobsClient, Timeout, get
+from neuro_sync.transport.retry import TimeoutLike
 
 from .conftest import API, JOB, TOKEN
 
@@ -97,3 +99,21 @@ def test_a_login_on_disk_takes_the_same(api, tmp_path):
         if "token" not in arguments:
             with pytest.raises(kind, match=words):
                 factory.get(**arguments)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        JobsClient,
+        Client.from_token,
+        get,
+        Factory.get,
+        Factory.login,
+        Factory.login_headless,
+        Factory.login_with_token,
+        Factory.login_with_passed_config,
+    ],
+    ids=lambda call: call.__qualname__,
+)
+def test_a_type_checker_is_told_what_a_timeout_may_be(call):
+    assert inspect.signature(call).parameters["timeout"].annotation is TimeoutLike
