@@ -55,7 +55,8 @@ class StreamingCalls(JobsBase):
         Raises:
             JobNotFound: there is no such job.
             ResourceNotFound: the job is not running.
-            IllegalArgumentError: no stream asked for, or an empty command.
+            IllegalArgumentError: no stream asked for.
+            TypeError, ValueError: a command that can't be right; nothing was sent.
             OutcomeUnknown: the connection broke while the command was being started.
 
         Endpoint: ``GET {monitoring_url}/{id}/exec`` (WebSocket).
