@@ -10,7 +10,15 @@ import logging
 import math
 from typing import TYPE_CHECKING, Callable, Iterable, List, Optional
 
-from ..errors import IllegalArgumentError, JobNotFound, NeuroError, OutcomeUnknown, ServerError
+from ..errors import (
+    ConnectionFailed,
+    IllegalArgumentError,
+    JobNotFound,
+    NDJSONError,
+    NeuroError,
+    OutcomeUnknown,
+    ServerError,
+)
 
 if TYPE_CHECKING:
     from ..models.jobs import JobDescription
@@ -48,7 +56,7 @@ def start_once(
     lost: Optional[NeuroError] = None
     sent, until = 0, math.inf
     while True:
-        found = _look(find, lost)
+        found = _look(find, lost, retrier)
         if found:
             return _keep_earliest(found, kill)
         if lost is not None and (sent >= policy.attempts or not retrier.left(until)):
@@ -66,20 +74,36 @@ def start_once(
             continue
         except IllegalArgumentError:
             # Whoever started with the same key at the same moment has the name by now, or the quota.
-            found = _look_again(find)
+            found = _look_again(find, retrier)
             if not found:
                 raise
             return _keep_earliest(found, kill)
         # Where that fails a second one is most unlikely. And a listing may lag behind and lack the job.
-        by_id = {job.id: job for job in [started, *_look_again(find)]}
+        by_id = {job.id: job for job in [started, *_look_again(find, retrier)]}
         return _keep_earliest(list(by_id.values()), kill)
 
 
+def _all(
+    find: "Callable[[], Iterable[JobDescription]]", retrier: "Retrier"
+) -> "List[JobDescription]":
+    """What is found; a listing that breaks off in the middle is asked for again, as the transport does not."""
+    policy = retrier.policy
+    number = 1
+    while True:
+        try:
+            return list(find())
+        except (ConnectionFailed, NDJSONError) as error:
+            if error.status != 200 or number >= policy.attempts:
+                raise
+        retrier.sleep(policy.pause(number, retrier.rng))
+        number += 1
+
+
 def _look(
-    find: "Callable[[], Iterable[JobDescription]]", lost: Optional[NeuroError]
+    find: "Callable[[], Iterable[JobDescription]]", lost: Optional[NeuroError], retrier: "Retrier"
 ) -> "List[JobDescription]":
     try:
-        return list(find())
+        return _all(find, retrier)
     except NeuroError as error:
         if lost is None:
             raise
@@ -94,9 +118,11 @@ def _look(
         ) from error
 
 
-def _look_again(find: "Callable[[], Iterable[JobDescription]]") -> "List[JobDescription]":
+def _look_again(
+    find: "Callable[[], Iterable[JobDescription]]", retrier: "Retrier"
+) -> "List[JobDescription]":
     try:
-        return list(find())
+        return _all(find, retrier)
     except NeuroError as error:
         _logger.warning("could not look for another job with the same key: %s", error)
         return []

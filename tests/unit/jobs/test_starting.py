@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuro_sync.errors import BadGateway, ConnectionFailed, IllegalArgumentError, OutcomeUnknown
+from neuro_sync.errors import (
+    BadGateway,
+    ConnectionFailed,
+    IllegalArgumentError,
+    NDJSONError,
+    OutcomeUnknown,
+)
 from neuro_sync.jobs.starting import idempotency_tag, start_once
 from neuro_sync.models.jobs import JobStatus
 from neuro_sync.transport.retry import Retrier, RetryPolicy
@@ -152,6 +158,35 @@ def test_a_started_job_is_returned_though_the_second_look_fails():
         return look
 
     assert server.run(find) is server.jobs[0]
+
+
+@pytest.mark.parametrize("cut", [ConnectionFailed, NDJSONError])
+@pytest.mark.parametrize("answer", [True, False], ids=["answered", "lost"])
+def test_a_look_that_breaks_off_in_the_middle_is_taken_again(cut, answer):
+    server = Server(answer)
+    other = a_job(1)
+    looks = iter([cut, None, cut, cut, None])
+
+    def find():
+        look = next(looks)
+        if look is not None:
+            raise look("cut", status=200)
+        return [*server.jobs, other] if server.jobs else []
+
+    assert server.run(find) is other
+    assert server.jobs[0].status is JobStatus.CANCELLED
+
+
+def test_looks_that_break_off_again_and_again_are_told():
+    looks = []
+
+    def find():
+        looks.append(1)
+        raise ConnectionFailed("cut", status=200)
+
+    with pytest.raises(ConnectionFailed, match="cut"):
+        Server().run(find)
+    assert len(looks) == 3
 
 
 @given(st.text())
