@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
-from ..errors import ImageSaveError
+from ..errors import ConnectionFailed, ImageSaveError
 from ..models.images import RemoteImage
 from ..transport.retry import Timeout
 from ..wire.ndjson import NdjsonSplitter
@@ -104,7 +104,16 @@ class Saving(JobsBase):
     ) -> None:
         answer = SaveAnswer(image.tag or "latest")
         splitter = NdjsonSplitter()
-        for chunk in stream:
+        chunks = iter(stream)
+        while True:
+            try:
+                chunk = next(chunks, None)
+            except ConnectionFailed as error:
+                # Once the server said that it is saved, that is so.
+                answer.finish(error.args[0])
+                return
+            if chunk is None:
+                break
             for line in splitter.feed(chunk):
                 self._tell_line(id, answer, line, tell)
         self._tell_line(id, answer, splitter.finish(), tell)

@@ -86,8 +86,8 @@ class SaveAnswer:
         elif isinstance(item.get("id"), str) and item["id"] != self._tag:
             yield _step(item)
 
-    def finish(self) -> None:
-        """Tell that the answer has ended.
+    def finish(self, why: str = "") -> None:
+        """Tell that the answer has ended, and why if it is known.
 
         Raises:
             ImageSaveError: it ended too early to be sure that the image was saved.
@@ -95,6 +95,7 @@ class SaveAnswer:
         if not self._saved:
             raise ImageSaveError(
                 "the answer ended before the server said that the image was saved; it may be there in part"
+                + (": " + why if why else "")
             )
 
 
