@@ -387,6 +387,7 @@ class Calls(JobsBase):
         Raises:
             JobNotFound: there is no such job.
             ResourceNotFound: the job is not running.
+            OutcomeUnknown: the answer got lost and it may have been sent.
 
         Endpoint: ``POST {monitoring_url}/{id}/kill``.
         """

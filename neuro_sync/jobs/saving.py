@@ -75,6 +75,7 @@ class Saving(JobsBase):
 
         Raises:
             ImageSaveError: it was not saved, or the answer ended before that was sure.
+            OutcomeUnknown: no answer came, and it may be saved.
             ValueError: it is no image of the platform.
 
         Endpoint: ``POST {monitoring_url}/{id}/save``.

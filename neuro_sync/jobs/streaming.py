@@ -89,6 +89,7 @@ class StreamingCalls(JobsBase):
             JobNotFound: there is no such job.
             ResourceNotFound: the job is not running.
             IllegalArgumentError: no stream asked for.
+            OutcomeUnknown: the connection broke while it was being made.
 
         Endpoint: ``GET {monitoring_url}/{id}/attach`` (WebSocket).
         """
