@@ -184,14 +184,16 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    # What is neither public nor elsewhere is an error class: most names are.
-    home = _HOME_OF.get(name, "errors" if name in __all__ else None)
-    if home is None:
-        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
-    value = getattr(importlib.import_module("." + home, __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to a type checker any name would be one of this package
+
+    def __getattr__(name: str) -> Any:
+        # What is neither public nor elsewhere is an error class: most names are.
+        home = _HOME_OF.get(name, "errors" if name in __all__ else None)
+        if home is None:
+            raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+        value = getattr(importlib.import_module("." + home, __name__), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> List[str]:

@@ -120,6 +120,19 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         neuro_sync.Jobs  # noqa: B018
 
 
+def test_a_type_checker_knows_the_public_names_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYPYPATH", str(ROOT))
+    mypy = pytest.importorskip("mypy.api", reason="a type checker is needed")
+    code = "import neuro_sync\n" + "".join(
+        "neuro_sync.{}\n".format(name) for name in [*neuro_sync.__all__, "Jobs"]
+    )
+    (tmp_path / "user.py").write_text(code)
+    options = ["--config-file=", "--cache-dir", str(tmp_path), "--follow-imports=silent"]
+    told, _, _ = mypy.run([*options, str(tmp_path / "user.py")])
+    assert told.count("error:") == 1
+    assert 'Module has no attribute "Jobs"' in told
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=_shown)
 def test_a_module_names_what_it_exports(path):
     if path.name == "__main__.py":
