@@ -24,6 +24,8 @@ __all__ = ["WsAborted", "WsClosed", "WsConnection"]
 
 # A close frame is a courtesy: nobody waits longer than so many seconds to get rid of it.
 _GOODBYE = 0.2
+# How soon a ping is tried again that another thread's message has kept from going out, in seconds.
+_SOON = 1.0
 
 
 class WsClosed(NeuroError):
@@ -58,6 +60,8 @@ class WsConnection:
         self._parser = FrameParser()
         self._heard = time.monotonic()
         self._pinged = self._heard
+        # Another thread was sending when a ping was due: it goes out with the next frame.
+        self._ping_due = False
         self._send_lock = threading.Lock()
         # Bytes of frames that did not fit into the socket; they go out before anything else does.
         self._unsent = bytearray()
@@ -124,9 +128,9 @@ class WsConnection:
         if now >= lost:
             raise self._lost("the peer is silent for {:.0f} s".format(now - self._heard))
         next_ping = max(self._heard, self._pinged) + self._heartbeat
-        if now >= next_ping:
+        if now >= next_ping or self._ping_due:
             self.keepalive()
-            next_ping = now + self._heartbeat
+            next_ping = now + (_SOON if self._ping_due else self._heartbeat)
         return min(next_ping, lost) - now
 
     def _end(self) -> NeuroError:
@@ -157,6 +161,9 @@ class WsConnection:
                 self._check_open()
                 key = new_key()
                 header = frame_header(BINARY, len(data), key)
+                if self._ping_due:
+                    self._ping_due = False
+                    header = _control_frame(PING, b"") + header
                 self._flush(header, apply_mask(data, key))
             except (OSError, ValueError) as error:
                 if isinstance(error, NeuroError):
@@ -176,7 +183,10 @@ class WsConnection:
                 self._unsent.clear()
             rest = _rest(header, payload, self._socket.write_both(header, payload))
             while rest:
-                self._socket.wait_writable(1.0)
+                if self._socket.wait_writable(1.0):
+                    # The peer takes what is sent. It may have nothing to say, nor a ping to answer: that
+                    # would come behind all of this.
+                    self._heard = time.monotonic()
                 if self._aborted or self._error is not None:
                     raise StreamClosed("the stream has ended")
                 rest = rest[self._socket.write(rest) :]
@@ -185,20 +195,19 @@ class WsConnection:
             self._abort()
             raise
 
-    def _try_send(self, opcode: int, payload: bytes, patience: float = 0.0) -> None:
-        """Send a control frame, without waiting for another thread's message.
+    def _try_send(self, opcode: int, payload: bytes, patience: float = 0.0) -> bool:
+        """Send a control frame, without waiting for another thread's message. False: there is one.
 
         Args:
             opcode, payload: of the frame.
             patience: seconds to wait for room, if there is none; what is left goes out with the next frame.
         """
-        key = new_key()
-        frame = frame_header(opcode, len(payload), key) + apply_mask(payload, key)
+        frame = _control_frame(opcode, payload)
         held: List[bool] = []
         try:
             # In one step, as by ``with``: Ctrl-C must not find the lock on its way from there to here.
             held.extend(filter(None, map(self._send_lock.acquire, (False,))))
-            # A message that is under way tells the peer as much as a ping or pong.
+            # A message that is under way tells the peer as much as a pong.
             if held and not self._closed and not self._aborted:
                 self._unsent += frame
                 self._write_unsent()
@@ -209,6 +218,7 @@ class WsConnection:
         finally:
             if held:
                 self._send_lock.release()
+        return bool(held)
 
     def _write_unsent(self) -> None:
         sent = self._socket.write(bytes(self._unsent))
@@ -217,7 +227,7 @@ class WsConnection:
     def keepalive(self) -> None:
         """Ping the peer without reading or waiting, so that it goes on while this side is held back."""
         self._pinged = time.monotonic()
-        self._try_send(PING, b"")
+        self._ping_due = not self._try_send(PING, b"")
 
     def abort(self) -> None:
         """End the connection at once, from any thread; a reader that waits gets WsAborted."""
@@ -238,6 +248,11 @@ class WsConnection:
         with self._send_lock:
             self._closed = True
             self._socket.close()
+
+
+def _control_frame(opcode: int, payload: bytes) -> bytes:
+    key = new_key()
+    return frame_header(opcode, len(payload), key) + apply_mask(payload, key)
 
 
 def _rest(header: bytes, payload: bytes, sent: int) -> memoryview:

@@ -133,6 +133,32 @@ def test_a_writer_is_not_held_up_for_ever_by_a_silent_peer(quick):
         gone.set()
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.003], ids=["at once", "slowly"])
+def test_a_peer_that_takes_what_is_written_is_not_taken_for_silent(pause):
+    """It has nothing to say all the while, and hears a ping only behind what was written before."""
+    patient = WsTransport(StaticToken("secret"), heartbeat=0.3, silence=1.5)
+    data = b"x" * 2**20
+
+    def take(peer):
+        message = peer.recv()
+        while message not in (None, b"\x00end"):
+            time.sleep(pause)
+            message = peer.recv()
+        peer.send(b'\x03{"exit_code": 0}')
+        peer.close()
+
+    with serve(take) as server:
+        with StdStream(patient.dial(server.url)) as stream:
+            reader = Attempt(stream.read_out)
+            end = time.monotonic() + 4.5  # three times as long as silence may last
+            while time.monotonic() < end:
+                stream.write_in(data)
+            stream.write_in(b"end")
+            reader.join(60)
+            assert reader.error is None
+            assert stream.exit_code == 0
+
+
 def test_a_reader_that_rests_does_not_take_its_peer_for_silent(quick):
     """While the queue is full nothing is read, and nothing that comes can be heard."""
 
