@@ -138,11 +138,7 @@ class TlsSocket:
         try:
             while not self.layer.handshake():
                 self._flush()
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise socket.timeout("timed out")
-                self.plain.settimeout(left)
-                self._fill()
+                self._fill(deadline)
         except ssl.SSLError:
             self._tell_why()
             raise
@@ -156,12 +152,15 @@ class TlsSocket:
 
     def recv(self, size: int) -> bytes:
         """Wait for some bytes, b"" at the end. ``size`` is no more than a wish."""
+        timeout = self.plain.gettimeout()
+        # Of all pieces of a record together: they may drip.
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             data = self.layer.read()
             self._flush()
             if data is not None:
                 return data
-            self._fill()
+            self._fill(deadline)
 
     def sendall(self, data: bytes) -> None:
         """Send it all.
@@ -173,7 +172,12 @@ class TlsSocket:
             raise ssl.SSLError("the server does not let anything be said after the handshake")
         self._flush()
 
-    def _fill(self) -> None:
+    def _fill(self, deadline: Optional[float]) -> None:
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise socket.timeout("timed out")
+            self.plain.settimeout(left)
         self.layer.feed(self.plain.recv(_AT_ONCE))
 
     def _flush(self) -> None:

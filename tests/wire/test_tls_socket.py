@@ -298,6 +298,33 @@ class TestASocket:
             thread.join(10)
         assert time.monotonic() - began < 5
 
+    def test_a_record_that_drips_has_the_time_of_one_read(self, pair, contexts):
+        ours, theirs = pair
+        over = threading.Event()
+
+        def drip():
+            with contextlib.suppress(OSError):
+                with contexts[1].wrap_socket(theirs, server_side=True) as tls:
+                    # Past TLS: the head of a record that promises more.
+                    for byte in b"\x17\x03\x03\x40\x00" + bytes(1000):
+                        socket.socket.send(tls, bytes([byte]))
+                        if over.wait(0.1):
+                            return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        sock = TlsSocket(ours, contexts[0], "server.example")
+        sock.do_handshake(10)
+        sock.settimeout(0.5)
+        began = time.monotonic()
+        try:
+            with pytest.raises(socket.timeout):
+                sock.recv(1)
+        finally:
+            over.set()
+            thread.join(10)
+        assert time.monotonic() - began < 20
+
     def test_a_server_that_hangs_up_is_an_error(self, pair, contexts):
         ours, theirs = pair
         theirs.shutdown(socket.SHUT_WR)
