@@ -220,16 +220,12 @@ class Running(Waiting, StreamingCalls, Calls):
         # Not "with": that waits for the first connection, however long it takes.
         with closing(self.monitor(job.id, cluster_name=cluster_name, separator="")) as log:
             while True:
+                # A log that comes faster than it is written always has a next chunk.
+                is_late = watch.left == 0.0
                 try:
                     chunk = log.read_chunk(timeout=watch.left)
                 except TimeoutError as error:
-                    job = self._last_look(job, watch)
-                    raise JobWaitTimeout(
-                        "job {!r} did not end within {} s ({})".format(
-                            job.id, watch.timeout, outcome(job)
-                        ),
-                        job=job,
-                    ) from error
+                    raise self._not_ended(job, watch) from error
                 if chunk is None:
                     ended: JobDescription = log.job
                     return ended
@@ -237,13 +233,17 @@ class Running(Waiting, StreamingCalls, Calls):
                 if flush is not None:
                     flush()
                 tail.feed(chunk)
+                if is_late:
+                    raise self._not_ended(job, watch)
 
-    def _last_look(self, job: JobDescription, watch: Watch) -> JobDescription:
-        """The job, or how it was last seen where that takes too long."""
+    def _not_ended(self, job: JobDescription, watch: Watch) -> JobWaitTimeout:
+        """That the time is over, with the job, or with how it was last seen where that takes too long."""
         try:
-            return self._status(job.id, watch.seconds)
+            job = self._status(job.id, watch.seconds)
         except PASSING:
-            return job
+            pass
+        text = "job {!r} did not end within {} s ({})".format(job.id, watch.timeout, outcome(job))
+        return JobWaitTimeout(text, job=job)
 
     def _read_tail(self, job: JobDescription, tail: "_Tail", cluster_name: Optional[str]) -> None:
         """Read the last lines of a job that has ended: a help in an error, so it may not take long."""
@@ -253,7 +253,7 @@ class Running(Waiting, StreamingCalls, Calls):
         try:
             log = self.monitor(job.id, cluster_name=cluster_name, since=since, separator="")
             with closing(log):
-                while True:
+                while deadline.left:
                     chunk = log.read_chunk(timeout=deadline.left)
                     if chunk is None:
                         break
@@ -428,6 +428,8 @@ def _collect(
         if message is None:
             return 0, ""
         (stderr if message.fileno == 2 else stdout).append(message.data)
+        if deadline.left == 0.0 and stream.exit_code is None:
+            raise TimeoutError  # a command that never stops to write always has a next message
 
 
 def _last_line(stderr: bytes) -> str:

@@ -9,6 +9,7 @@ from neuro_sync import ConnectionFailed, ExecResult, ExecTimeout, OutcomeUnknown
 
 from ..peers.config import config_payload
 from ..wire import raw_server, stream_server
+from ..wire.raw_server import frame
 
 
 @pytest.fixture
@@ -75,3 +76,18 @@ def test_a_command_that_has_not_ended_in_time_has_none(exec_run):
     with stream_server.serve(talk) as server, at_once(), pytest.raises(ExecTimeout) as caught:
         exec_run(server, timeout=1)
     assert (caught.value.stdout, caught.value.stderr) == (b"out", b"err")
+
+
+def test_a_command_that_never_stops_to_write_has_no_more_time(exec_run):
+    def talk(peer):
+        # In turn, so that each is a message for itself: to take them takes longer than to send them.
+        both = (frame(2, b"\x01y") + frame(2, b"\x02n")) * 10_000
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            peer.sock.sendall(both)
+        peer.send(b'\x03{"exit_code": 0}')
+        peer.close()
+
+    with stream_server.serve(talk) as server, pytest.raises(ExecTimeout) as caught:
+        exec_run(server, timeout=0.2)
+    assert caught.value.stdout.strip(b"y") == caught.value.stderr.strip(b"n") == b""

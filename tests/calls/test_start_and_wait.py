@@ -12,7 +12,7 @@ from neuro_sync import IllegalArgumentError, JobWaitTimeout, OutcomeUnknown
 from neuro_sync.jobs import running
 
 from ..peers.config import config_payload
-from ..wire import raw_server
+from ..wire import raw_server, stream_server
 from .conftest import JOB
 
 ARGUMENTS = {"image": "ubuntu", "preset_name": "cpu-small", "command": "sleep 600"}
@@ -111,4 +111,27 @@ def test_a_log_that_does_not_open_does_not_take_more_time(api, connect):
             connect().start_and_wait(timeout=0.2, output=io.BytesIO(), **ARGUMENTS)
         assert time.monotonic() - began < 10
     assert caught.value.job.id == JOB["id"]
+    assert platform.killed.is_set()
+
+
+def test_a_log_that_comes_faster_than_it_is_written_does_not_take_more_time(api, connect):
+    def talk(peer):
+        for second in range(1000):
+            peer.send(b"2026-01-01T00:%02d:%02d.000000000Z line\n" % divmod(second, 60))
+            time.sleep(0.01)
+        peer.close()
+
+    def write(data):
+        written.append(data)
+        assert len(written) < 40
+        time.sleep(0.1)
+
+    written = []
+    platform = api.handler = Platform(interrupts=False)
+    platform.may_answer.set()
+    with stream_server.serve(talk) as server:
+        api.config = config_payload("http://127.0.0.1:{}".format(server.port))
+        with pytest.raises(JobWaitTimeout):
+            connect().start_and_wait(timeout=0.5, output=write, **ARGUMENTS)
+    assert written
     assert platform.killed.is_set()
