@@ -40,17 +40,25 @@ class PortForward:
         job_port: port of the job.
 
     Raises:
-        OSError: the local port is taken.
+        OSError: the local port is taken, or there are no file descriptors left.
     """
 
     def __init__(self, dial: "Callable[[], WsConnection]", local_port: int, job_port: int) -> None:
         self._job_port = job_port
-        self._core = core = _Core(dial, _listen(local_port), job_port)
-        self._local_port: int = core.listeners[0].getsockname()[1]
-        self._forget = weakref.finalize(self, core.stop)
-        self._forget.atexit = False
-        self._thread = threading.Thread(target=core.accept, name="neuro_sync-listener", daemon=True)
-        self._thread.start()
+        listeners = _listen(local_port)
+        try:
+            self._core = core = _Core(dial, listeners, job_port)
+            self._local_port: int = listeners[0].getsockname()[1]
+            self._forget = weakref.finalize(self, core.stop)
+            self._forget.atexit = False
+            self._thread = threading.Thread(
+                target=core.accept, name="neuro_sync-listener", daemon=True
+            )
+            self._thread.start()
+        except BaseException:
+            for listener in listeners:
+                listener.close()
+            raise
 
     @property
     def local_port(self) -> int:
@@ -109,12 +117,14 @@ class _Core:
         self.stopped = False
         self._dial = dial
         self._job_port = job_port
+        # Here, where somebody hears of it that there are no file descriptors left for it.
+        self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         _cores.add(self)
 
     def accept(self) -> None:
-        with selectors.DefaultSelector() as selector:
+        with self._selector as selector:
             for listener in self.listeners:
                 selector.register(listener, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
@@ -171,6 +181,7 @@ class _Core:
         """In a forked child: close the copies of the sockets, which would keep the others open."""
         for local in [*self.listeners, self._waker, self._woken]:
             local.close()
+        self._selector.close()
         for tunnel in list(self.tunnels):
             tunnel.forget()
 

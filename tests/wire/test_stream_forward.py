@@ -1,8 +1,10 @@
 """PortForward over real sockets: what the local program sees is what happened at the job."""
 
+import errno
 import hashlib
 import os
 import resource
+import selectors
 import socket
 import struct
 import threading
@@ -15,6 +17,7 @@ from neuro_sync.errors import ConnectionFailed, ResourceNotFound
 from neuro_sync.streams.forward import PortForward
 from neuro_sync.streams.tunnel import Tunnel, prepare
 
+from .raw_server import closed_port
 from .stream_server import Refusal, dial, serve
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -103,6 +106,19 @@ def test_a_port_that_is_taken_is_an_error():
     with forwarded(echo) as forward:
         with pytest.raises(OSError, match="in use"):
             PortForward(lambda: None, forward.local_port, 80)
+
+
+def test_where_there_are_no_file_descriptors_it_does_not_begin(monkeypatch):
+    def no_selector():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    port = closed_port()
+    with monkeypatch.context() as patch:
+        patch.setattr(selectors, "DefaultSelector", no_selector)
+        with pytest.raises(OSError, match="Too many") as caught:
+            PortForward(lambda: None, port, 80)
+    PortForward(lambda: None, port, 80).close()  # it is free, though the error is still there
+    assert caught.value.errno == errno.EMFILE
 
 
 def test_the_end_of_the_jobs_data_is_an_end_of_file():
