@@ -17,10 +17,12 @@ from requests.models import Response
 from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError
 
 from ..wire.http_head import HttpHead, parse_head
 from .calloff import watch
 from .environment import ca_bundle
+from .tcp import dial, seconds_left
 from .tls import tls_context
 
 __all__ = ["Adapter", "RequestHeaders"]
@@ -133,6 +135,21 @@ class _Watched:
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
         watch(self.sock)
+
+    def _new_conn(self) -> socket.socket:
+        connection: Any = self  # of urllib3
+        try:
+            return dial(
+                connection._dns_host.strip("[]"),
+                connection.port,
+                lambda: min(connection.timeout, seconds_left()),
+            )
+        except socket.timeout as error:
+            raise ConnectTimeoutError(connection, "timed out") from error
+        except OSError as error:
+            raise NewConnectionError(connection, str(error)) from error
+        except UnicodeError as error:
+            raise LocationParseError(connection.host) from error
 
     def putrequest(self, *args: Any, **options: Any) -> None:
         if self.sock is not None:  # the one that rested since the last request

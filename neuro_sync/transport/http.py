@@ -27,6 +27,7 @@ from .environment import proxy_for
 from .failures import failed_attempt, refused_attempt, secrets_of, without
 from .retry import AttemptFailed, Retrier, RetryPolicy, Timeout, TimeoutLike
 from .sessions import Sessions
+from .tcp import connect_by
 
 if TYPE_CHECKING:
     import requests
@@ -289,6 +290,7 @@ class HttpTransport:
             min(request.timeout.connect, left),
             None if read_timeout is None else min(read_timeout, left),
         )
+        connect_by(time.monotonic() + left)
         proxy = proxy_for(request.url)
         adapter = self._sessions.adapter(request.url, fresh)
         response: requests.Response = adapter.send(

@@ -5,6 +5,7 @@ import ssl
 from typing import Dict, Optional, Tuple
 
 from ..errors import ConfigError
+from .calloff import watch
 from .environment import ca_bundle
 from .retry import AttemptFailed
 
@@ -29,7 +30,21 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+class _WatchedSocket(ssl.SSLSocket):
+    """One whose handshake can be called off."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        watch(self)  # the plain socket has become this one
+        super().do_handshake(block)
+
+
 def _new_context(bundle: Optional[str]) -> ssl.SSLContext:
+    context = _trusting(bundle)
+    context.sslsocket_class = _WatchedSocket
+    return context
+
+
+def _trusting(bundle: Optional[str]) -> ssl.SSLContext:
     if bundle is None:
         import certifi
 

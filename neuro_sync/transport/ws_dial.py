@@ -1,18 +1,16 @@
 """The way of a WebSocket to its server: TCP, a proxy where the environment names one, TLS."""
 
 import base64
-import errno
-import os
 import socket
 import ssl
 import time
-from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, NamedTuple, Tuple, Union
 from urllib.parse import unquote, urlsplit
 
-from .calloff import watch
 from .environment import proxy_for
 from .failures import failed, reason
 from .retry import AttemptFailed
+from .tcp import dial
 from .tls import tls_context
 from .tls_socket import TlsSocket
 from .ws_answer import Answer
@@ -20,11 +18,6 @@ from .ws_answer import Answer
 __all__ = ["connect"]
 
 _OVER_TLS = ("https", "wss")
-_UNDER_WAY = (
-    errno.EINPROGRESS,
-    errno.EWOULDBLOCK,
-    getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS),
-)
 
 
 class _Target(NamedTuple):
@@ -42,7 +35,7 @@ def connect(url: str, timeout: float, deadline: float) -> Union[socket.socket, T
 
     Args:
         url: http, https, ws or wss.
-        timeout: seconds for the connection, again for the answer of a proxy, and again for TLS.
+        timeout: seconds for the connection to each address, again for the answer of a proxy, and again for TLS.
         deadline: of all of it, by the monotonic clock.
 
     Raises:
@@ -61,7 +54,7 @@ def connect(url: str, timeout: float, deadline: float) -> Union[socket.socket, T
         sock = _tunnel(proxy, target, left)
     else:
         try:
-            sock = _dial(target.host, target.port, left())
+            sock = dial(target.host, target.port, left)
         except (OSError, ValueError) as error:
             raise target.failed("no connection to {}: {}", reason(error)) from error
     try:
@@ -69,45 +62,6 @@ def connect(url: str, timeout: float, deadline: float) -> Union[socket.socket, T
     except BaseException:
         sock.close()
         raise
-
-
-def _dial(host: str, port: int, timeout: float) -> socket.socket:
-    """``socket.create_connection``, but one that can be called off."""
-    failure: Optional[OSError] = None
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
-        sock = None
-        try:
-            sock = socket.socket(family, kind, protocol)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            _connect(sock, address, timeout)
-            return sock
-        except OSError as error:
-            failure = failure or error
-            if sock is not None:
-                sock.close()
-        except BaseException:
-            if sock is not None:
-                sock.close()
-            raise
-    raise failure or OSError("{} has no address".format(host))
-
-
-def _connect(sock: socket.socket, address: Any, timeout: float) -> None:
-    """``socket.connect`` with a time-out, but one that can be called off."""
-    from urllib3.util.wait import wait_for_write
-
-    sock.setblocking(False)
-    code = sock.connect_ex(address)
-    # Not before: what is called off before it has begun would begin all the same.
-    watch(sock)
-    if code in _UNDER_WAY:
-        if not wait_for_write(sock, timeout):
-            raise socket.timeout("timed out")
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-    sock.settimeout(timeout)
 
 
 def _with_tls(sock: socket.socket, target: _Target, timeout: float) -> TlsSocket:
@@ -126,7 +80,7 @@ def _tunnel(proxy: str, target: _Target, left: Callable[[], float]) -> socket.so
     """A connection to the target that a proxy has made."""
     host, port, login = _read(proxy, target)
     try:
-        sock = _dial(host, port, left())
+        sock = dial(host, port, left)
     except (OSError, ValueError) as error:
         raise target.failed("no connection to the proxy for {}: {}", reason(error)) from error
     try:

@@ -8,6 +8,7 @@ from collections import namedtuple
 from contextlib import ExitStack
 
 import pytest
+import urllib3
 
 from neuro_sync import JobStatus
 from neuro_sync.errors import ConnectionFailed, StreamClosed
@@ -325,6 +326,43 @@ def test_a_handshake_of_tls_that_is_not_answered_is_called_off():
         user.join(10)
         assert user.error is None
         until(lambda: not stream_threads(""), 5)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fills the queue of Linux")
+def test_the_connection_of_a_listing_that_does_not_come_about_is_called_off():
+    with black_hole() as url:
+        http = HttpTransport(StaticToken("secret"))
+        listing = JobListing(lambda limit: http.stream("GET", url), decode=None)
+        user = User(read_all, listing)
+        until(lambda: listing._making._sock is not None)
+        listing.close()
+        user.join(5)
+        assert user.ended is not None, "close() did not wake the thread that waits"
+        assert user.error is None
+        http.close()
+
+
+@pytest.mark.skipif(urllib3.__version__.startswith("1."), reason="makes the settings itself")
+def test_a_handshake_of_tls_for_a_listing_is_called_off():
+    accepted = threading.Event()
+
+    def silent(peer):
+        peer.sock.recv(1)
+        accepted.set()
+        while peer.sock.recv(4096):
+            pass
+
+    with raw_server.serve(silent) as server:
+        http = HttpTransport(StaticToken("secret"))
+        url = server.url.replace("http:", "https:")
+        listing = JobListing(lambda limit: http.stream("GET", url), decode=None)
+        user = User(read_all, listing)
+        assert accepted.wait(30)
+        listing.close()
+        user.join(5)
+        assert user.ended is not None, "close() did not wake the thread that waits"
+        assert user.error is None
+        http.close()
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"

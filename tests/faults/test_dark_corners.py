@@ -1,7 +1,10 @@
 """What no peer should send and no environment should have: the same, and no harm, on both transports."""
 
+import socket
 import struct
+import sys
 import time
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -15,6 +18,7 @@ from neuro_sync.transport.retry import Retrier
 from neuro_sync.transport.ws import WsTransport
 
 from ..wire.raw_server import serve
+from .black_hole import black_hole
 from .certificates import server_context
 
 TIMEOUT = Timeout(connect=5.0, read=5.0)
@@ -51,6 +55,26 @@ def answer_both(peer):
 
 
 both = pytest.mark.parametrize("call", [call_http, call_websocket])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fills the queue of Linux")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda url: HttpTransport(StaticToken(TOKEN)).request("GET", url, seconds=1.0),
+        lambda url: WsTransport(StaticToken(TOKEN)).dial(url, seconds=1.0),
+    ],
+    ids=["call", "websocket"],
+)
+def test_all_addresses_of_a_name_have_one_deadline(call, monkeypatch):
+    with black_hole() as url:
+        address = ("127.0.0.1", urlsplit(url).port)
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 20
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: addresses)
+        began = time.monotonic()
+        with pytest.raises(ConnectionFailed):
+            call("http://many.example:{}/x".format(address[1]))
+        assert time.monotonic() - began < 10
 
 
 # Where the token goes
