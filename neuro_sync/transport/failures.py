@@ -1,6 +1,7 @@
 """What a refusal or an exception of the libraries below means: was anything sent, may it go well another time."""
 
 import ssl
+from email.utils import formatdate
 from typing import Iterator, Mapping, Optional, Sequence
 from urllib.parse import parse_qsl
 
@@ -27,16 +28,21 @@ def refused_attempt(
     x_error: Optional[str] = None,
 ) -> AttemptFailed:
     """What an answer of 400 or more means, to a request with these secrets."""
+    asked = {
+        "Retry-After": headers.get("Retry-After", ""),
+        # By this machine's clock only where the server tells no time of its own.
+        "Date": headers.get("Date") or formatdate(usegmt=True),
+    }
     error = error_from_response(
         status,
         body,
-        headers=headers,
+        headers=asked,
         method=method,
         url=url,
         x_error=x_error,
         secrets=secrets,
     )
-    wait = parse_retry_after(headers.get("Retry-After"), date=headers.get("Date"))
+    wait = parse_retry_after(asked["Retry-After"], date=asked["Date"])
     return AttemptFailed(
         error,
         sent=True,

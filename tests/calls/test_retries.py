@@ -1,6 +1,7 @@
 """Which calls are tried again, after what, how often and how patiently."""
 
 import email.utils
+import time
 
 import pytest
 import requests
@@ -163,6 +164,14 @@ def test_a_date_is_measured_by_the_servers_own_clock(jobs, api, clock):
     api.answers((503, "", headers), (200, JOB))
     jobs.status("job-1")
     assert clock.slept == [7.0]
+
+
+def test_a_date_of_a_server_that_tells_no_time_is_measured_by_ours(jobs, api, clock):
+    headers = {"Retry-After": email.utils.formatdate(time.time() + 40, usegmt=True)}
+    api.answers((503, "", headers), (204, ""))
+    jobs.send_signal("job-1")
+    assert len(clock.slept) == 1
+    assert 10 < clock.slept[0] <= 40
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
