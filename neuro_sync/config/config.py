@@ -14,7 +14,7 @@ from ..transport.forklock import ForkLock
 from ..transport.tokens import user_of
 from . import selection as choices
 from .selection import Selection
-from .server import ServerConfig, fetch_server_config
+from .server import ServerConfig, checked_api_url, fetch_server_config
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -60,7 +60,7 @@ class Config:
         wanted: Optional[Selection] = None,
         store: "Optional[Store]" = None,
     ) -> None:
-        self._api_url = _checked_url(api_url)
+        self._api_url = checked_api_url(api_url)
         self._token_source = token_source
         self._http = http
         self._store = store
@@ -424,18 +424,3 @@ class Config:
 
     def __repr__(self) -> str:
         return "<Config of {}>".format(self._api_url)
-
-
-def _checked_url(url: "Union[str, URL]") -> str:
-    from ..wire.paths import redact
-
-    text = str(url).rstrip("/")
-    if not text.startswith(("http://", "https://")):
-        raise ValueError(
-            "not the address of an API (https://.../api/v1): {!r}".format(redact(text))
-        )
-    if redact(text) != text:
-        raise ValueError(
-            "the address of an API has no user, query or fragment: {!r}".format(redact(text))
-        )
-    return text

@@ -17,7 +17,7 @@ from ..transport.auth import StaticToken
 from ..transport.http import HttpTransport
 from ..transport.retry import RetryPolicy, Timeout, TimeoutLike
 from .selection import Selection, first_selection
-from .server import ServerConfig, fetch_server_config
+from .server import ServerConfig, checked_api_url, fetch_server_config
 from .store import NotWritable, Store, Tokens, login_exists
 from .tokens import StoredToken
 
@@ -122,6 +122,7 @@ class Factory:
         Raises:
             ConfigError: somebody is logged in already.
             AuthError: the login failed, or nobody logged in within a minute.
+            ValueError: ``url`` can't be the address of an API.
 
         Endpoint: ``GET {api}/config``, ``POST {token_url}``.
         """
@@ -160,6 +161,7 @@ class Factory:
         Raises:
             ConfigError: somebody is logged in already.
             AuthError: the login failed.
+            ValueError: ``url`` can't be the address of an API.
 
         Endpoint: ``GET {api}/config``, ``POST {token_url}``.
         """
@@ -195,6 +197,7 @@ class Factory:
         Raises:
             ConfigError: somebody is logged in already.
             AuthenticationError: the server does not accept the token.
+            ValueError: ``url`` can't be the address of an API.
 
         Endpoint: ``GET {api}/config``.
         """
@@ -252,7 +255,7 @@ class Factory:
     ) -> "_LoginSession":
         if self.is_config_present:
             raise login_exists(self._path)
-        return _LoginSession(self._path, str(url).rstrip("/"), timeout, ask)
+        return _LoginSession(self._path, checked_api_url(url), timeout, ask)
 
     def __repr__(self) -> str:
         return "<Factory {}>".format(self._path)
@@ -364,8 +367,14 @@ def _read_passed(text: str) -> Tuple[str, str, Selection]:
                 ", ".join(missing)
             )
         )
+    try:
+        url = checked_api_url(payload["url"])
+    except ValueError as error:
+        raise ConfigError(
+            "the login that was passed to this job is damaged: {}".format(error)
+        ) from error
     wanted = Selection(payload["cluster"], payload.get("org_name"), payload.get("project_name"))
-    return payload["token"], payload["url"].rstrip("/"), wanted
+    return payload["token"], url, wanted
 
 
 def _standalone_tokens() -> Tokens:

@@ -1,18 +1,45 @@
 """What a server says of itself: ``GET {api}/config``."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..errors import AuthenticationError, ProtocolError
 from ..models.cluster import Cluster, Project
 from ..transport.deadline import Deadline
+from ..wire.paths import redact
 
 if TYPE_CHECKING:
+    from yarl import URL
+
     from ..transport.http import HttpTransport
 
-__all__ = ["AuthSettings", "ServerConfig", "fetch_server_config", "parse_server_config"]
+__all__ = [
+    "AuthSettings",
+    "ServerConfig",
+    "checked_api_url",
+    "fetch_server_config",
+    "parse_server_config",
+]
 
 _CALLBACK_URLS = tuple("http://127.0.0.1:{}".format(port) for port in (54540, 54541, 54542))
+
+
+def checked_api_url(url: "Union[str, URL]") -> str:
+    """The address of an API, without slashes at its end.
+
+    Raises:
+        ValueError: it can't be one; the message shows nothing of it that may be secret.
+    """
+    text = str(url).rstrip("/")
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(
+            "not the address of an API (https://.../api/v1): {!r}".format(redact(text))
+        )
+    if redact(text) != text:
+        raise ValueError(
+            "the address of an API has no user, query or fragment: {!r}".format(redact(text))
+        )
+    return text
 
 
 @dataclass(frozen=True)

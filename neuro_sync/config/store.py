@@ -19,7 +19,7 @@ from ..errors import ConfigError, ProtocolError
 from ..models.cluster import Cluster, Project
 from .schemas import NEWEST, SCHEMAS, Schema, dump_clusters, dump_projects
 from .selection import Selection
-from .server import AuthSettings, ServerConfig
+from .server import AuthSettings, ServerConfig, checked_api_url
 
 __all__ = ["Login", "NotWritable", "Store", "Tokens", "login_exists"]
 
@@ -364,7 +364,7 @@ def _login(row: Mapping[str, Any]) -> Login:
         auth = AuthSettings.from_dict(json.loads(row["auth_config"]))
         server, schema = _server(row, auth), _schema(row)
         selection = _selection(row, schema, server)
-        return Login(str(row["url"]), auth, _tokens(row), selection, server, schema)
+        return Login(checked_api_url(row["url"]), auth, _tokens(row), selection, server, schema)
     except (AttributeError, KeyError, TypeError, ValueError, ProtocolError) as error:
         raise ConfigError(
             "the login is damaged ({}: {}): log in again".format(type(error).__name__, error)

@@ -57,6 +57,18 @@ class TestToken:
             factory.login_with_token(make_token("mallory"), url=server.url)
         assert not factory.path.exists()
 
+    def test_an_address_that_no_client_takes_is_not_written_down(self, factory, server):
+        url = server.url.replace("//", "//user:secret@")
+        for log_in in (
+            lambda: factory.login(url=url),
+            lambda: factory.login_headless(url=url),
+            lambda: factory.login_with_token(server.token, url=url),
+        ):
+            with pytest.raises(ValueError, match="address of an API") as caught:
+                log_in()
+            assert "secret" not in str(caught.value)
+        assert not factory.path.exists()
+
     def test_a_user_without_a_cluster_is_told_so(self, factory, server):
         server.changes["clusters"] = []
         with pytest.raises(ConfigError, match="no access to any cluster"):
@@ -254,6 +266,7 @@ class TestPassedConfig:
             passed(token="secret-token", cluster="default"),
             passed(token="secret-token", url="https://api.example/api/v1"),
             passed(token=["secret-token"], cluster="default", url="https://api.example/api/v1"),
+            passed(token="secret-token", cluster="default", url="api.example/api/v1"),
         ],
     )
     def test_what_is_damaged_is_not_shown(self, factory, damaged):

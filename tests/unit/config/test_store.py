@@ -357,6 +357,8 @@ class TestDamage:
             {"clusters": '[{"orgs": []}]'},
             {"projects": '[{"role": "writer"}]'},
             {"expiration_time": "never"},
+            {"url": None},
+            {"url": "https://user:secret@api.example/api/v1"},
         ],
     )
     def test_columns_that_make_no_sense(self, tmp_path, columns):
