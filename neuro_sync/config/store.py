@@ -220,7 +220,7 @@ class Store:
                     ),
                     [values[name] for name in names] + [row["timestamp"]],
                 )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise ConfigError("cannot write to {}: {}".format(self.path / _FILE, error)) from error
 
 
@@ -340,7 +340,7 @@ def _read_row(path: Path) -> Dict[str, Any]:
             # it can't, but then nobody else writes either.
             with closing(_connect(path / _FILE, "mode=ro&immutable=1")) as db:
                 return _newest_row(db)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # names of columns are decoded by Python
         if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
             raise ConfigError("cannot read {}: {}".format(path / _FILE, error)) from error
         raise ConfigError("the login is damaged ({}): log in again".format(error)) from error
@@ -356,7 +356,13 @@ def _tokens(row: Mapping[str, Any]) -> Tokens:
     token = row.get("token")
     if not isinstance(token, str):
         raise ConfigError("the login is damaged (it has no token): log in again")
-    return Tokens(token, float(row.get("expiration_time") or 0.0), row.get("refresh_token") or "")
+    try:
+        until = float(row.get("expiration_time") or 0.0)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            "the login is damaged (it does not say until when its token is good): log in again"
+        ) from error
+    return Tokens(token, until, row.get("refresh_token") or "")
 
 
 def _login(row: Mapping[str, Any]) -> Login:

@@ -381,6 +381,23 @@ class TestDamage:
         with pytest.raises(ConfigError, match=r"damaged .*log in again"):
             Store.open(path)
 
+    def test_bytes_that_are_no_text_any_more(self, path):
+        store = Store.open(path)
+        with closing(sqlite3.connect(str(path / "db"))) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        data = (path / "db").read_bytes()
+        (path / "db").write_bytes(data.replace(b"refresh_token TEXT", b"refresh\xfftoken TEXT"))
+        for use in (lambda: Store.open(path), store.read_tokens, lambda: store.save_tokens(NEW)):
+            with pytest.raises(ConfigError):
+                use()
+
+    def test_a_time_that_is_none_any_more(self, path):
+        store = Store.open(path)
+        with closing(sqlite3.connect(str(path / "db"))) as db, db:
+            db.execute("UPDATE main SET expiration_time = 'never'")
+        with pytest.raises(ConfigError, match=r"damaged .*log in again"):
+            store.read_tokens()
+
     def test_an_empty_table(self, path):
         with closing(sqlite3.connect(str(path / "db"))) as db, db:
             db.execute("DELETE FROM main")
