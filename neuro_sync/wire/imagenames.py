@@ -113,7 +113,10 @@ def parse_platform_name(text: str, context: ImageContext, rule: TagRule) -> Opti
         RuntimeError: it names a cluster that is not known.
     """
     if text.startswith(_SCHEME):
-        return _parse_uri(text, context, rule)
+        found = _parse_uri(text, context, rule)
+        if found.cluster_name not in context.registries:
+            raise RuntimeError("cluster {!r} is not known".format(found.cluster_name))
+        return found
     for cluster_name, registry in context.registries.items():
         if text.startswith(registry + "/"):
             path = text[len(registry) + 1 :]
@@ -133,10 +136,7 @@ def _parse_uri(text: str, context: ImageContext, rule: TagRule) -> PlatformName:
         if cluster_name:
             _check_authority(cluster_name)
             cluster_name = cluster_name.lower()
-            found = _parse_absolute(path, cluster_name, context, rule)
-            if cluster_name not in context.registries:
-                raise RuntimeError("cluster {!r} is not known".format(cluster_name))
-            return found
+            return _parse_absolute(path, cluster_name, context, rule)
         rest = "/" + path
     if rest.startswith("/"):
         project, _, path = rest[1:].partition("/")

@@ -89,8 +89,9 @@ def test_what_is_no_image_is_refused(text):
 
 
 def test_a_cluster_that_is_not_known_is_a_runtime_error():
-    with pytest.raises(RuntimeError, match="'nowhere' is not known"):
-        PARSE.remote_image("image://nowhere/p/a")
+    for text in ("image://nowhere/p/a", "image:a", "image:/p/a"):
+        with pytest.raises(RuntimeError, match="'nowhere' is not known"):
+            PARSE.remote_image(text, cluster_name="nowhere")
 
 
 def test_without_a_project_a_short_image_says_what_to_write():
