@@ -333,13 +333,14 @@ class Config:
             ConfigError: there is no such project, or a file of this directory names another.
         """
         self._refuse_override(self._overrides().project_name, "project")
-        self._switch(
-            lambda old, server: choices.with_project(
-                old._replace(cluster_name=self.cluster_name, org_name=self.org_name),
-                name,
-                server.projects,
-            )
-        )
+
+        def choose(old: Selection, server: ServerConfig) -> Selection:
+            here = old._replace(cluster_name=self.cluster_name, org_name=self.org_name)
+            choices.with_project(here, name, server.projects)
+            # What a file says for its own directory does not become what is current elsewhere.
+            return old._replace(project_name=name)
+
+        self._switch(choose)
 
     def _switch(self, choose: Callable[[Selection, ServerConfig], Selection]) -> None:
         with self._lock:

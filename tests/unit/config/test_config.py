@@ -216,6 +216,17 @@ class TestDisk:
         assert disk.cluster_name == "default"
         assert row_of(path) == before
 
+    def test_a_project_is_switched_to_without_what_a_file_says_beside_it(self, disk, path, home):
+        disk.fetch()
+        (home / ".apolo.toml").write_text('[job]\ncluster-name = "second"\n')
+        with pytest.raises(ConfigError, match="'zoo' is not known"):
+            disk.switch_project("zoo")
+        disk.switch_project("vision")
+        assert (disk.cluster_name, disk.project_name) == ("second", "vision")
+        (home / ".apolo.toml").unlink()
+        assert disk.cluster_name == "default"
+        assert row_of(path)["cluster_name"] == "default"
+
     def test_no_project_is_current(self, tmp_path, server):
         path = write_login(
             tmp_path / "login", 2026, token=server.token, org_name="other", project_name=None
