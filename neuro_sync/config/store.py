@@ -155,9 +155,11 @@ class Store:
         """The tokens as they are on disk now: another process may have refreshed them.
 
         Raises:
-            ConfigError: they can't be read.
+            ConfigError: they can't be read, or are those of another platform by now.
         """
-        return _tokens(_read_row(self.path))
+        row = _read_row(self.path)
+        self._check_url(row)
+        return _tokens(row)
 
     def save_tokens(self, tokens: Tokens) -> None:
         """Write tokens that were refreshed.
@@ -206,6 +208,15 @@ class Store:
         kept = dump_clusters(server.cluster_payloads, self.login.schema)
         return {item["name"]: Cluster.from_dict(item) for item in kept}
 
+    def _check_url(self, row: Mapping[str, Any]) -> None:
+        """Refuse a login that took the place of this one: one platform must not get the tokens of another."""
+        if str(row.get("url")).rstrip("/") != self.login.url:
+            raise ConfigError(
+                "in {} is a login at another platform by now: make a new client to use it".format(
+                    self.path
+                )
+            )
+
     def _update(self, **values: Any) -> None:
         """Change columns of the row; those that a file of its generation does not have are left out."""
         try:
@@ -213,6 +224,7 @@ class Store:
                 # A CLI writes by deleting the row and inserting another one: not in between.
                 db.execute("BEGIN IMMEDIATE")
                 row = _newest_row(db)
+                self._check_url(row)
                 names = [name for name in values if name in row]
                 db.execute(
                     "UPDATE main SET {} WHERE timestamp IS ?".format(

@@ -1,6 +1,8 @@
 """``client.config``: of a token alone, and of the CLI's login on disk."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 import responses
@@ -226,6 +228,16 @@ class TestDisk:
         (home / ".apolo.toml").unlink()
         assert disk.cluster_name == "default"
         assert row_of(path)["cluster_name"] == "default"
+
+    def test_a_login_that_took_the_place_of_this_one_stays_as_it_is(self, disk, path, caplog):
+        with closing(sqlite3.connect(str(path / "db"))) as db, db:
+            db.execute("UPDATE main SET url = 'https://elsewhere.example/api/v1'")
+        before = row_of(path)
+        disk.fetch()
+        assert "another platform by now" in caplog.text
+        with pytest.raises(ConfigError, match="another platform by now"):
+            disk.switch_project("zoo")
+        assert row_of(path) == before
 
     def test_no_project_is_current(self, tmp_path, server):
         path = write_login(

@@ -3,11 +3,13 @@
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -145,6 +147,22 @@ class TestRefresh:
         Store.open(path).save_tokens(Tokens("theirs", 999.5, "theirs-too"))
         assert source.token() == make_token("user-1")
         assert server.forms[0]["refresh_token"] == "theirs-too"
+
+    @pytest.mark.parametrize("until", [5000.0, 1.0])
+    def test_the_login_at_another_platform_is_not_told_to_this_one(
+        self, source, server, path, until
+    ):
+        """Somebody logged out and in while this client went on."""
+        with closing(sqlite3.connect(str(path / "db"))) as db, db:
+            db.execute(
+                "UPDATE main SET url = 'https://elsewhere.example/api/v1', token = 'theirs', "
+                "refresh_token = 'theirs-too', expiration_time = ?",
+                [until],
+            )
+        before = row_of(path)
+        assert source.token() == make_token("user-1")
+        assert [form["refresh_token"] for form in server.forms] == ["refresh-0"]
+        assert row_of(path) == before
 
     def test_a_cli_that_used_the_refresh_token_a_moment_ago(self, source, server, path):
         """It knows no lock: what it got is on disk when our try with the same token fails."""
