@@ -275,6 +275,9 @@ class Parser:
             project_name or current.project_name,
         )
         uri = parse_uri(text, allowed_schemes=tuple(allowed_schemes), **place._asdict())
+        if uri.scheme == "file" and not uri.raw_path.startswith("/"):
+            # It is meant in the current directory, as a path is.
+            return self.path_to_uri(_expanded(str(self.uri_to_path(uri))))
         return shorten_uri(uri, **place._asdict()) if short else uri
 
     def normalize_uri(self, uri: URL, **options: Any) -> URL:

@@ -31,7 +31,7 @@ def parse_uri(
         ValueError: it is not right; the message says why.
     """
     scheme, colon, rest = text.partition(":")
-    if not colon or "/" in scheme:
+    if not scheme or not colon or "/" in scheme:
         raise ValueError(
             "URI scheme not specified in {!r}; specify one of {}".format(
                 text, ", ".join(allowed_schemes) or "storage, secret, disk, job"
@@ -44,11 +44,14 @@ def parse_uri(
                 scheme, text, ", ".join("'{}:'".format(name) for name in allowed_schemes)
             )
         )
-    if scheme == "file":
-        return URL(text)
     for character, what in (("?", "query"), ("#", "fragment")):
         if character in rest:
             raise ValueError("{} is not allowed in {!r}".format(what, text))
+    if scheme == "file":
+        uri = URL(text)
+        if uri.raw_authority:
+            raise ValueError("a file of another machine is not allowed: {!r}".format(text))
+        return uri
     if rest.startswith("//"):
         authority, slash, path = rest[2:].partition("/")
         if authority:

@@ -1,6 +1,7 @@
 """What users of the CLI write: images, URIs, volumes, environments."""
 
 import inspect
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -285,7 +286,18 @@ def test_a_local_path_is_a_uri_where_files_are_allowed(tmp_path, monkeypatch):
         uri = PARSE.str_to_uri(text, allowed_schemes=("file", "storage"))
         assert uri.scheme == "file"
         assert PARSE.uri_to_path(uri) == tmp_path / name
+    for text, name in (("file:a%20b", "a b"), ("file:~/x", "x"), ("file:./y", "y"), ("file:", "")):
+        for allowed in ((), ("file", "storage")):
+            uri = PARSE.str_to_uri(text, allowed_schemes=allowed)
+            assert str(uri) == str(PARSE.path_to_uri(tmp_path / name))
+    assert str(PARSE.str_to_uri("file:///a/b")) == "file:///a/b"
     assert PARSE.str_to_uri("storage:a", allowed_schemes=("file", "storage")).scheme == "storage"
+
+
+@pytest.mark.parametrize("text", ["file://other/a", "file:a?b", "file:a#b", ":a", "://clu/a"])
+def test_what_is_no_file_of_this_machine_and_what_has_no_scheme_is_refused(text):
+    with pytest.raises(ValueError, match=re.escape(repr(text))):
+        PARSE.str_to_uri(text)
 
 
 def test_a_home_that_is_not_known_is_refused():
