@@ -22,7 +22,11 @@ __all__ = ["Faults", "LocalPlatform", "require_extra"]
 
 _EXTRA = ("aiohttp", "psutil", "jwt", "trafaret")
 
-_START = "import sys; sys.path.insert(0, {!r}); from neuro_sync.local.__main__ import main; sys.exit(main())"
+# Without the empty entry: files of the current directory may have the names of libraries.
+_START = (
+    "import sys; sys.path[:] = [{!r}, *filter(None, sys.path)]; "
+    "from neuro_sync.local.__main__ import main; sys.exit(main())"
+)
 _START_PATIENCE = 60.0
 _STOP_PATIENCE = 15.0
 

@@ -221,6 +221,15 @@ def test_the_words_of_an_earlier_start_are_not_told_again(tmp_path):
     assert "last time" not in str(caught.value)
 
 
+def test_files_of_the_current_directory_are_no_libraries(tmp_path, monkeypatch):
+    for name in ("secrets.py", "aiohttp.py"):
+        (tmp_path / name).write_text("raise RuntimeError('this is no library')")
+    monkeypatch.chdir(tmp_path)
+    with LocalPlatform() as platform, platform.client() as client:
+        job = client.jobs.start(image="x", preset_name="cpu-small", command="true")
+        assert client.jobs.wait(job.id, timeout=TIMEOUT).status == "succeeded"
+
+
 def test_what_is_not_installed_is_named(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['aiohttp'] = None")
     path = os.pathsep.join((str(tmp_path), ENVIRONMENT["PYTHONPATH"]))
