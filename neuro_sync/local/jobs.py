@@ -223,13 +223,15 @@ class JobsService:
         self.save(record)
 
     def save(self, record: JobRecord) -> None:
-        """Keep a job that has changed, and tell those that wait for it."""
-        self.store.save(record.to_payload(), record.to_line())
-        if record.is_finished:
-            self.active.pop(record.id, None)
-        change = self._changes.pop(record.id, None)
-        if change is not None and not change.done():
-            change.set_result(None)
+        """Keep a job that has changed, and tell those that wait for it, also where the disk is full."""
+        try:
+            self.store.save(record.to_payload(), record.to_line())
+            if record.is_finished:
+                self.active.pop(record.id, None)
+        finally:
+            change = self._changes.pop(record.id, None)
+            if change is not None and not change.done():
+                change.set_result(None)
 
     # Checks
 

@@ -169,8 +169,10 @@ class Scheduler:
             self._room.give_back(record.id)
             self._tasks.pop(record.id, None)
             record.container_gone = True
-            self.jobs.save(record)
-            self.look()
+            try:
+                self.jobs.save(record)
+            finally:
+                self.look()
 
     async def _run_containers(self, record: JobRecord) -> None:
         backoff = _FIRST_BACKOFF

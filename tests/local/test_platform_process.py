@@ -267,6 +267,23 @@ def test_ctrl_c_at_the_terminal_is_for_the_platform_alone(foreground):
     assert group not in map(os.getpgid, below)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of others are Linux's")
+def test_a_full_disk_keeps_nobody_waiting(own_platform, tmp_path):
+    platform, _ = own_platform()
+    go_on = tmp_path / "go on"
+    with platform.client() as client:
+        command = sh("echo one; while [ ! -e '{}' ]; do sleep 0.05; done; exit 3".format(go_on))
+        job = client.jobs.start(image="x", preset_name="cpu-small", command=command)
+        with client.jobs.monitor(job.id) as log:
+            assert next(iter(log)) == b"one\n"
+            process = psutil.Process(int((platform.data_dir / "lock").read_text()))
+            process.rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
+            go_on.touch()
+            assert b"".join(log) == b""
+        ended = client.jobs.wait(job.id, timeout=TIMEOUT)
+        assert (ended.status, ended.history.exit_code) == ("failed", 3)
+
+
 def test_followers_are_told_that_it_ends(own_platform):
     platform, api = own_platform()
     job_id = api.start("sleep 600")["id"]
