@@ -7,7 +7,19 @@ import secrets
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from socketserver import ThreadingMixIn
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ..errors import AuthError
@@ -150,10 +162,34 @@ class _CallbackServer:
         self._thread.join()
 
 
-class _Server(HTTPServer):
+class _Server(ThreadingMixIn, HTTPServer):
+    """A thread for each connection: a browser opens some in advance, on which it says nothing."""
+
     # On Linux that would let two logins share a port.
     allow_reuse_address = False
     url = ""
+
+    def __init__(self, address: Tuple[str, int], handler: Any) -> None:
+        self._connections: Set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def get_request(self) -> Tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close, and wait for the threads: nothing is read any more, but an answer is written."""
+        for connection in list(self._connections):
+            try:
+                connection.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass  # it has ended
+        super().server_close()
 
     def server_bind(self) -> None:
         # The base class asks the name service for this machine's name, which may take long.

@@ -141,6 +141,22 @@ def test_who_does_not_know_the_state_is_not_believed(login, server, state):
     assert [form["code"] for form in server.forms] == ["mine"]
 
 
+def test_connections_on_which_the_browser_says_nothing_hold_nothing_up(login, server):
+    silent = []
+
+    def person(page):
+        where = urlsplit(query_of(page)["redirect_uri"])
+        for _ in range(8):
+            silent.append(socket.create_connection((where.hostname, where.port), 10))
+        assert come_back(page, code="mine")[0] == 302
+
+    login(person)
+    assert len(server.forms) == 1
+    for connection in silent:
+        with connection:
+            assert connection.recv(1) == b""
+
+
 def test_other_paths_are_not_found(login, server):
     def person(page):
         assert visit(query_of(page)["redirect_uri"] + "/favicon.ico")[0] == 404
