@@ -121,7 +121,7 @@ class Factory:
 
         Raises:
             ConfigError: somebody is logged in already.
-            AuthError: the login failed, or nobody logged in within a minute.
+            AuthError: the login failed, no browser can be opened, or nobody logged in within a minute.
             ValueError: ``url`` can't be the address of an API.
 
         Endpoint: ``GET {api}/config``, ``POST {token_url}``.
@@ -393,7 +393,8 @@ def _standalone_tokens() -> Tokens:
 def _open_browser(url: "URL") -> None:
     import webbrowser
 
-    webbrowser.open(str(url))
+    if webbrowser.open(str(url)) is False:
+        raise AuthError("no browser can be opened here: use login_headless()")
 
 
 def _ask_for_code(url: "URL") -> str:

@@ -253,6 +253,13 @@ def test_a_browser_that_does_not_open_leaves_the_port_free(login, port):
         probe.bind(("127.0.0.1", port))
 
 
+def test_a_machine_without_a_browser_says_what_to_do(server, port, tmp_path, monkeypatch):
+    server.changes["callback_urls"] = ["http://127.0.0.1:{}".format(port)]
+    monkeypatch.setattr("webbrowser.open", lambda page: False)
+    with pytest.raises(AuthError, match="login_headless"):
+        Factory(tmp_path / "login").login(url=server.url)
+
+
 def test_no_secret_is_logged(login, server, caplog):
     caplog.set_level(logging.DEBUG)
     secrets = []
