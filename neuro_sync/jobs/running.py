@@ -16,6 +16,7 @@ from ..errors import (
     ExecTimeout,
     JobFailed,
     JobWaitTimeout,
+    LogGap,
     NeuroError,
     OutcomeUnknown,
     StdStreamError,
@@ -154,7 +155,7 @@ class Running(Waiting, StreamingCalls, Calls):
 
         Args:
             output: a file, or a callable, that gets the log as bytes; a text file gets it as text. None: it
-                is not copied.
+                is not copied. Where lines may be missing from it, a warning is logged.
             timeout: seconds for all of it but the killing; None: no limit.
             check: raise JobFailed where the job does not succeed.
             kill_on_error: kill the job where an exception, Ctrl-C included, ends the waiting.
@@ -166,7 +167,7 @@ class Running(Waiting, StreamingCalls, Calls):
         Raises:
             JobFailed: with ``check``, the job failed or was cancelled; ``.job`` has the reason and the
                 exit code, ``.log_tail`` the last lines of its log.
-            JobWaitTimeout: it did not end in time; ``.job`` is how it was last seen.
+            JobWaitTimeout: it, or the copy of its log, did not end in time; ``.job`` is how it was last seen.
             OutcomeUnknown: there was no answer to the start, or not in time, and the job may have been
                 started. With ``kill_on_error`` it is killed, should the answer still come.
 
@@ -218,7 +219,8 @@ class Running(Waiting, StreamingCalls, Calls):
         cluster_name: Optional[str],
     ) -> JobDescription:
         # Not "with": that waits for the first connection, however long it takes.
-        with closing(self.monitor(job.id, cluster_name=cluster_name, separator="")) as log:
+        log = self.monitor(job.id, cluster_name=cluster_name, separator="", on_gap=_warn_of_gap)
+        with closing(log):
             while True:
                 # A log that comes faster than it is written always has a next chunk.
                 is_late = watch.left == 0.0
@@ -242,7 +244,11 @@ class Running(Waiting, StreamingCalls, Calls):
             job = self._status(job.id, watch.seconds)
         except PASSING:
             pass
-        text = "job {!r} did not end within {} s ({})".format(job.id, watch.timeout, outcome(job))
+        # Of one that has ended the output may lack its end, and must not look whole.
+        what = "its log" if job.status.is_finished else "it"
+        text = "job {!r}: {} did not end within {} s ({})".format(
+            job.id, what, watch.timeout, outcome(job)
+        )
         return JobWaitTimeout(text, job=job)
 
     def _read_tail(self, job: JobDescription, tail: "_Tail", cluster_name: Optional[str]) -> None:
@@ -305,6 +311,11 @@ class Running(Waiting, StreamingCalls, Calls):
                 return None
         # The protocol says 0 at the end of each attached session: the job knows better.
         return self.wait(id).history.exit_code
+
+
+def _warn_of_gap(gap: LogGap) -> None:
+    # No reason to kill the job.
+    _logger.warning("%s", gap)
 
 
 def _writer(output: Any) -> Callable[[bytes], Any]:

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from neuro_sync import IllegalArgumentError, JobWaitTimeout, OutcomeUnknown
+from neuro_sync import IllegalArgumentError, JobStatus, JobWaitTimeout, OutcomeUnknown
 from neuro_sync.jobs import running
+from neuro_sync.streams.log import LogStream
+from neuro_sync.streams.retrying import ReconnectPolicy
 
 from ..peers.config import config_payload
 from ..wire import raw_server, stream_server
@@ -135,3 +137,51 @@ def test_a_log_that_comes_faster_than_it_is_written_does_not_take_more_time(api,
             connect().start_and_wait(timeout=0.5, output=write, **ARGUMENTS)
     assert written
     assert platform.killed.is_set()
+
+
+SUCCEEDED = dict(JOB, status="succeeded", history=dict(JOB["history"], status="succeeded"))
+
+
+class Ended:
+    """Answers that the job has ended; it must not be killed."""
+
+    def __call__(self, request):
+        assert request.method in ("POST", "GET")
+        return (202, JOB) if request.method == "POST" else (200, SUCCEEDED)
+
+
+def run_with_log(api, jobs, server, **options):
+    api.handler = Ended()
+    api.config = config_payload("http://127.0.0.1:{}".format(server.port))
+    output = io.BytesIO()
+    job = jobs.start_and_wait(output=output, **options, **ARGUMENTS)
+    assert job.status is JobStatus.SUCCEEDED
+    return output.getvalue()
+
+
+def test_a_log_that_the_server_does_not_end_does_not_look_whole(api, connect):
+    def send(peer):
+        peer.send(b"2026-09-14T08:11:01.000000000Z a\n")
+        peer.recv()
+
+    with stream_server.serve(send) as server:
+        with pytest.raises(JobWaitTimeout, match="its log did not end") as caught:
+            run_with_log(api, connect(), server, timeout=0.5, kill_on_error=False)
+    assert caught.value.job.status is JobStatus.SUCCEEDED
+
+
+def test_a_gap_in_the_log_is_no_reason_to_kill_the_job(api, connect, monkeypatch, caplog):
+    quick = ReconnectPolicy(base=0.001, cap=0.01, gap_tries=2, archive_lag=0.0)
+    monkeypatch.setitem(LogStream.__init__.__kwdefaults__, "policy", quick)
+
+    def lose(peer):
+        if "since" not in peer.query:
+            peer.send(b"2026-09-14T08:11:01.000000000Z a\n")
+            peer.reset()
+        else:
+            peer.send(b"2026-09-14T08:11:05.000000000Z b\n")
+            peer.close()
+
+    with stream_server.serve(lose) as server:
+        assert run_with_log(api, connect(), server) == b"a\nb\n"
+    assert "lines may be missing" in caplog.text
