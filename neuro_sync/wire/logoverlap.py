@@ -1,6 +1,7 @@
 """Tells lines that were delivered from new ones where a connection sends some of them again."""
 
-from typing import Any, Dict, List, Optional, Union
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Union
 
 from .loglines import Stamp, digest
 from .logpieces import Gap
@@ -58,6 +59,7 @@ class Overlap:
         # too: the one of its first line.
         since = None if live else position.since
         self._begin = None if since is None else int(since.timestamp()) * 1000
+        self._expected: Optional[Deque[LineKey]] = None
 
     def judge(self, ms: int, content: bytes) -> int:
         """What a complete line is: old, new, the rest of the open line, or beyond all old ones."""
@@ -117,8 +119,14 @@ class Overlap:
             return [time for time in times if time >= self._begin]
         return times
 
-    def _expects_from(self, ms: int) -> bool:
-        return any(count > 0 and known >= ms for (known, _), count in self._lines.items())
+    def _expects_from(self, begin: int) -> bool:
+        """Whether lines have yet to come again that were delivered with the time of the first one, or later."""
+        if self._expected is None:
+            self._expected = deque(key for key in self._lines if key[0] >= begin)
+        # Asked for each line of that time: those that have come are not looked at again.
+        while self._expected and self._lines[self._expected[0]] <= 0:
+            self._expected.popleft()
+        return bool(self._expected)
 
     @property
     def expects_last(self) -> bool:

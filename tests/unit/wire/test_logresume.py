@@ -558,6 +558,24 @@ def test_a_huge_line_that_comes_again_is_not_looked_at_with_each_piece(
     assert len(looked_at) < 20
 
 
+def test_not_all_known_lines_are_looked_through_for_each_line_of_the_first_moment():
+    class Lines(dict):
+        looked_through = 0
+
+        def items(self):
+            self.looked_through += 1
+            return super().items()
+
+    lines = [b"2026-01-01T12:00:00Z %d\n" % number for number in range(1000)]
+    assembler = LogAssembler()
+    assembler.connect(SEPARATOR)
+    assembler.feed(lines)
+    assembler.feed([DIVIDER])
+    known = assembler._overlap._lines = Lines(assembler._overlap._lines)
+    assert assembler.feed(lines) == []
+    assert known.looked_through < 10
+
+
 def test_a_huge_line_of_a_log_without_stamps_since_a_moment_is_not_looked_at_with_each_piece():
     assembler = LogAssembler(since_ms=1767268800200)
     assembler.connect(SEPARATOR)
