@@ -183,7 +183,7 @@ def _copy_output(client: "Client", id: str, command: str) -> Optional[int]:
 
 
 def _copy_log(client: "Client", id: str, timestamps: bool = False) -> None:
-    with client.jobs.monitor(id, timestamps=timestamps, separator="") as log:
+    with client.jobs.monitor(id, timestamps=timestamps, separator="", on_gap=report) as log:
         for chunk in log:
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()

@@ -9,9 +9,12 @@ import sys
 import pytest
 import responses
 
-from neuro_sync import JobStatus, RemoteImage
+from neuro_sync import JobsClient, JobStatus, RemoteImage
+from neuro_sync.streams.log import LogStream
+from neuro_sync.streams.retrying import ReconnectPolicy
 
 from ..peers.config import config_payload, make_token
+from ..wire.stream_server import serve
 
 
 def interrupt(process):
@@ -121,6 +124,25 @@ class TestLogs:
         process.stdout.close()
         assert process.wait(30) == 0
         assert process.stderr.read() == ""
+
+    def test_a_gap_is_told_and_what_is_behind_it_shown(self, cli, start, jobs, monkeypatch):
+        job = jobs.wait(start("true").id, timeout=30)
+        policy = ReconnectPolicy(base=0.001, cap=0.01, gap_tries=2, archive_lag=0.0)
+        monkeypatch.setitem(LogStream.__init__.__kwdefaults__, "policy", policy)
+
+        def lose(peer):
+            if "since" not in peer.query:
+                peer.send(b"2026-09-14T08:11:01.000000000Z one\n")
+                peer.reset()
+            else:
+                peer.send(b"2026-09-14T08:11:05.000000000Z two\n")
+                peer.close()
+
+        with serve(lose) as server:
+            monkeypatch.setattr(JobsClient, "_monitoring_url", lambda *args: server.url)
+            ran = cli("logs", job.id)
+        assert (ran.code, ran.out) == (0, "one\ntwo\n")
+        assert "lines may be missing" in ran.err
 
     def test_of_no_job(self, cli):
         ran = cli("logs", "no-such-job")
