@@ -126,14 +126,20 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Watched:
-    """What both kinds of connections have in common."""
+    """What both kinds of connections have in common.
+
+    Attributes:
+        requests: how many were sent since it was made.
+    """
 
     response_class: Any = _Response
     sock: Any
+    requests: int = 0
     _held: Optional[List[bytes]] = None
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
+        self.requests = 0
         watch(self.sock)
 
     def _new_conn(self) -> socket.socket:
@@ -165,6 +171,7 @@ class _Watched:
         finally:
             self._held = None
         self.send(b"".join(held))
+        self.requests += 1
 
     def send(self, data: Any) -> None:
         if self._held is not None:

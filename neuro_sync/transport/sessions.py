@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Tuple
 
 from .forklock import ForkLock
 
@@ -15,6 +15,9 @@ __all__ = ["Sessions"]
 # An idle connection may have been closed by the other side a moment ago. A request that is lost on it may or may
 # not have arrived: one that may not be repeated goes on a new connection when the old one rested so long.
 _STALE = 5.0
+# And a server may close behind each answer without having said so: where a connection has had one only, that long
+# it is waited for its end, which comes right behind.
+_SETTLED = 0.01
 
 
 class Sessions:
@@ -34,7 +37,7 @@ class Sessions:
 
         Args:
             url: of the request.
-            fresh: not on a connection that rested for long.
+            fresh: not on a connection that rested for long, or is just being closed.
         """
         if self._pid != os.getpid():
             # The child of a fork shares the sockets of its parent and must not touch them.
@@ -47,8 +50,11 @@ class Sessions:
             self._local.used = now - 2 * _STALE
             with self._lock:
                 self._all.append((threading.current_thread(), session))
-        if fresh and now - self._local.used > _STALE:
-            _close(session)
+        if fresh:
+            if now - self._local.used > _STALE:
+                _close(session)
+            else:
+                _settle(session)
         self._local.used = now
         return session.get_adapter(url)
 
@@ -81,13 +87,33 @@ def _new_session() -> "requests.Session":
     return session
 
 
-def _close(session: "requests.Session") -> None:
-    # urllib3 2 closes a pool when nobody refers to it any more, and the traceback of an error may do so for long.
+def _pools(session: "requests.Session") -> Iterator[Any]:
     adapters: List[Any] = list(session.adapters.values())
     for adapter in adapters:
         for manager in [adapter.poolmanager, *adapter.proxy_manager.values()]:
             for key in list(manager.pools.keys()):
                 pool = manager.pools.get(key)
                 if pool is not None:
-                    pool.close()
+                    yield pool
+
+
+def _settle(session: "requests.Session") -> None:
+    """Let the end of a connection arrive that is on its way: urllib3 sees it then, and makes another one."""
+    from urllib3.util.wait import wait_for_read
+
+    for pool in _pools(session):
+        resting = pool.pool
+        for connection in [] if resting is None else list(resting.queue):
+            sock = getattr(connection, "sock", None)
+            if sock is not None and connection.requests == 1:
+                try:
+                    wait_for_read(sock, timeout=_SETTLED)
+                except (OSError, ValueError):
+                    pass  # another thread closed the client
+
+
+def _close(session: "requests.Session") -> None:
+    # urllib3 2 closes a pool when nobody refers to it any more, and the traceback of an error may do so for long.
+    for pool in _pools(session):
+        pool.close()
     session.close()

@@ -385,6 +385,31 @@ def test_a_connection_that_rested_for_long_is_not_risked_for_what_may_not_be_rep
         assert server.connections == 2
 
 
+def test_a_connection_that_is_just_being_closed_is_not_risked_either(connect, monkeypatch):
+    monkeypatch.setattr(sessions, "_SETTLED", 30.0)
+    may_close = threading.Event()
+
+    def once(peer):
+        peer.request()
+        peer.answer(body=b"{}")
+        may_close.wait(30)
+
+    with serve(once, answering()) as server:
+        transport = connect()
+        transport.request("GET", server.url)
+        timer = threading.Timer(0.2, may_close.set)
+        timer.start()
+        transport.request("POST", server.url)
+        timer.join()
+        assert server.connections == 2
+        # One that went on once does so again.
+        began = time.monotonic()
+        transport.request("GET", server.url)
+        transport.request("POST", server.url)
+        assert server.connections == 2
+        assert time.monotonic() - began < 15
+
+
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced(connect):
     closed = threading.Event()
 
