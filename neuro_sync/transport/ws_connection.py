@@ -24,7 +24,7 @@ __all__ = ["WsAborted", "WsClosed", "WsConnection"]
 
 # A close frame is a courtesy: nobody waits longer than so many seconds to get rid of it.
 _GOODBYE = 0.2
-# How soon a ping is tried again that another thread's message has kept from going out, in seconds.
+# How soon a ping or pong is tried again that another thread's message has kept from going out, in seconds.
 _SOON = 1.0
 
 
@@ -60,8 +60,8 @@ class WsConnection:
         self._parser = FrameParser()
         self._heard = time.monotonic()
         self._pinged = self._heard
-        # Another thread was sending when a ping was due: it goes out with the next frame.
-        self._ping_due = False
+        # The last ping and pong for which another thread was sending: they go out before its next frame.
+        self._due: Dict[int, bytes] = {}
         self._send_lock = threading.Lock()
         # Bytes of frames that did not fit into the socket; they go out before anything else does.
         self._unsent = bytearray()
@@ -117,7 +117,7 @@ class WsConnection:
         if self._parser.pings:
             # Only the last needs an answer (RFC 6455 5.5.3), but each that we can give is given.
             for payload in self._parser.pings:
-                self._try_send(PONG, payload)
+                self._keep_up(PONG, payload)
             self._parser.pings.clear()
         return messages
 
@@ -128,10 +128,12 @@ class WsConnection:
         if now >= lost:
             raise self._lost("the peer is silent for {:.0f} s".format(now - self._heard))
         next_ping = max(self._heard, self._pinged) + self._heartbeat
-        if now >= next_ping or self._ping_due:
+        if now >= next_ping:
             self.keepalive()
-            next_ping = now + (_SOON if self._ping_due else self._heartbeat)
-        return min(next_ping, lost) - now
+            next_ping = now + self._heartbeat
+        for opcode, payload in list(self._due.items()):
+            self._keep_up(opcode, payload)
+        return min(next_ping, lost, now + _SOON if self._due else lost) - now
 
     def _end(self) -> NeuroError:
         """Answer what the peer ended it with, be it in order or not."""
@@ -161,9 +163,11 @@ class WsConnection:
                 self._check_open()
                 key = new_key()
                 header = frame_header(BINARY, len(data), key)
-                if self._ping_due:
-                    self._ping_due = False
-                    header = _control_frame(PING, b"") + header
+                for opcode in list(self._due):
+                    # The reader may have sent it meanwhile.
+                    due = self._due.pop(opcode, None)
+                    if due is not None:
+                        header = _control_frame(opcode, due) + header
                 self._flush(header, apply_mask(data, key))
             except (OSError, ValueError) as error:
                 if isinstance(error, NeuroError):
@@ -207,7 +211,6 @@ class WsConnection:
         try:
             # In one step, as by ``with``: Ctrl-C must not find the lock on its way from there to here.
             held.extend(filter(None, map(self._send_lock.acquire, (False,))))
-            # A message that is under way tells the peer as much as a pong.
             if held and not self._closed and not self._aborted:
                 self._unsent += frame
                 self._write_unsent()
@@ -227,7 +230,13 @@ class WsConnection:
     def keepalive(self) -> None:
         """Ping the peer without reading or waiting, so that it goes on while this side is held back."""
         self._pinged = time.monotonic()
-        self._ping_due = not self._try_send(PING, b"")
+        self._keep_up(PING, b"")
+
+    def _keep_up(self, opcode: int, payload: bytes) -> None:
+        """Send a ping or pong, now or before the next frame of the thread that is sending."""
+        self._due.pop(opcode, None)
+        if not self._try_send(opcode, payload):
+            self._due[opcode] = payload
 
     def abort(self) -> None:
         """End the connection at once, from any thread; a reader that waits gets WsAborted."""

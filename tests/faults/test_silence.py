@@ -159,6 +159,31 @@ def test_a_peer_that_takes_what_is_written_is_not_taken_for_silent(pause):
             assert stream.exit_code == 0
 
 
+def test_a_peer_that_pings_hears_pongs_while_it_is_written_to():
+    """One that counts them would end the connection."""
+    hurried = threading.Event()
+
+    def ping_on(peer):
+        # Each is answered before the next comes.
+        for number in range(10):
+            peer.send(b"%d" % number, opcode=9)
+            found = peer._raw.frame()
+            while found != (10, b"%d" % number):
+                assert found is not None
+                assert found[0] == 2
+                found = peer._raw.frame()
+        hurried.set()
+        while peer.recv() is not None:
+            pass
+
+    with serve(ping_on) as server:
+        with StdStream(WsTransport(StaticToken("secret")).dial(server.url)) as stream:
+            end = time.monotonic() + 30
+            while not hurried.is_set():
+                assert time.monotonic() < end, "no pong came"
+                stream.write_in(b"x" * 2**20)
+
+
 def test_a_reader_that_rests_does_not_take_its_peer_for_silent(quick):
     """While the queue is full nothing is read, and nothing that comes can be heard."""
 
