@@ -26,6 +26,8 @@ __all__ = ["WsAborted", "WsClosed", "WsConnection"]
 _GOODBYE = 0.2
 # How soon a ping or pong is tried again that another thread's message has kept from going out, in seconds.
 _SOON = 1.0
+# By so many seconds no read takes longer than it was told to.
+_LATE = 0.5
 
 
 class WsClosed(NeuroError):
@@ -97,8 +99,14 @@ class WsConnection:
 
     def _receive(self) -> List[bytes]:
         try:
-            data = self._socket.read(self._patience())
+            patience = self._patience()
+            until = time.monotonic() + patience
+            data = self._socket.read(patience)
             if data is None:
+                late = time.monotonic() - until
+                if late > _LATE:
+                    # This process was stopped, as by Ctrl-Z: nobody has listened in that time.
+                    self._heard += late
                 return []
         except NeuroError:
             raise  # silence: it is an OSError too

@@ -1,6 +1,10 @@
 """A peer that goes silent, without a word and without an end, is noticed under each kind of stream."""
 
+import pathlib
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -15,6 +19,7 @@ from neuro_sync.transport.ws import WsTransport
 from ..wire.stream_server import serve
 
 LIMIT = 30.0
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Attempt(threading.Thread):
@@ -200,6 +205,47 @@ def test_a_reader_that_rests_does_not_take_its_peer_for_silent(quick):
             received += sum(len(message.data) for message in stream)
             assert received == 160 * 2**16
             assert stream.exit_code == 0
+
+
+STOPPED = """
+import sys
+from neuro_sync.streams.std import StdStream
+from neuro_sync.transport.auth import StaticToken
+from neuro_sync.transport.ws import WsTransport
+
+transport = WsTransport(StaticToken("secret"), heartbeat=1.0, silence=3.0)
+with StdStream(transport.dial(sys.argv[1])) as stream:
+    print("open", flush=True)
+    print(stream.read_out(timeout=60), stream.exit_code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no such signal here")
+def test_a_process_that_was_stopped_does_not_take_its_peer_for_silent():
+    """As by Ctrl-Z and fg: the peer had nothing to say, and was not asked."""
+    stopped = threading.Event()
+
+    def wait(peer):
+        stopped.wait(60)
+        # Answers a ping before it ends.
+        assert peer._raw.frame()[0] == 9
+        peer.send(b"", opcode=10)
+        assert peer._raw.frame()[0] == 9
+        peer.send(b'\x03{"exit_code": 0}')
+        peer.close()
+
+    with serve(wait) as server:
+        command = [sys.executable, "-c", STOPPED, server.url]
+        with subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE) as process:
+            try:
+                assert process.stdout.readline().strip() == b"open"
+                process.send_signal(signal.SIGSTOP)
+                time.sleep(6)  # twice as long as silence may last
+                process.send_signal(signal.SIGCONT)
+                stopped.set()
+                assert process.stdout.read().strip() == b"None 0"
+            finally:
+                process.kill()
 
 
 def test_a_program_that_sends_through_a_silent_tunnel_is_reset(quick):
