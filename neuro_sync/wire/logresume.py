@@ -392,6 +392,10 @@ class LogAssembler:
         overlap.unproven = False
         self._deliver_deferred(texts)
 
+    def _end_of(self, line: Optional[OpenLine]) -> bytes:
+        """What ends a line that was delivered in part, where its rest does not come."""
+        return b"" if line is None or not (line.size or self._timestamps) else b"\n"
+
     def _deliver_deferred(self, texts: List[bytes]) -> None:
         for _, line, text in self._deferred:
             self._tail.append(line)
@@ -400,10 +404,8 @@ class LogAssembler:
 
     def _give_up(self, overlap: "Union[Overlap, SinceOverlap]", pieces: List[Piece]) -> None:
         """The log has ended, and what was before the deferred lines is not in it."""
-        texts: List[bytes] = []
         pieces.append(gap_of(overlap, None))
-        if overlap.open is not None:
-            texts.append(b"\n")
+        texts = [self._end_of(overlap.open)]
         self._close_open(overlap, texts)
         self._emit(b"".join(texts), pieces)
 
@@ -425,8 +427,7 @@ class LogAssembler:
             texts.clear()
             pieces.append(gap)
             return False
-        if overlap.open is not None:
-            texts.append(b"\n")
+        texts.append(self._end_of(overlap.open))
         if gap is not None:
             self._emit(b"".join(texts), pieces)
             texts.clear()

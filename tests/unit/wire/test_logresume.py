@@ -346,6 +346,17 @@ def test_the_rest_of_a_line_that_does_not_come_is_a_gap():
     assert [type(piece) for piece in third] == [Chunk, Gap, Chunk, Chunk]
 
 
+@pytest.mark.parametrize(
+    ("timestamps", "expected"), [(False, b"a\nc\n"), (True, A + B[:25] + b"\n" + C)]
+)
+def test_a_line_of_which_only_the_stamp_has_come_leaves_no_empty_one(timestamps, expected):
+    first, second, _ = assembled((False, A, B[:25]), (True, A, C), timestamps=timestamps)
+    assert texts(first + second) == expected
+    assert [piece.reason for piece in second if isinstance(piece, Gap)] == [
+        "the rest of the line before the break did not come"
+    ]
+
+
 def test_a_last_line_that_does_not_come_again_is_a_gap():
     _, second, third, _ = assembled((False, A), (False, C), (True, C))
     gap = Gap(
