@@ -208,11 +208,14 @@ class WsConnection:
             raise
 
     def _try_send(self, opcode: int, payload: bytes, patience: float = 0.0) -> bool:
-        """Send a control frame, without waiting for another thread's message. False: there is one.
+        """Send a control frame, without waiting for another thread's message.
 
         Args:
             opcode, payload: of the frame.
             patience: seconds to wait for room, if there is none; what is left goes out with the next frame.
+
+        Returns:
+            False where there is such a message, or no room behind the last control frame.
         """
         frame = _control_frame(opcode, payload)
         held: List[bool] = []
@@ -220,6 +223,10 @@ class WsConnection:
             # In one step, as by ``with``: Ctrl-C must not find the lock on its way from there to here.
             held.extend(filter(None, map(self._send_lock.acquire, (False,))))
             if held and not self._closed and not self._aborted:
+                if self._unsent:
+                    self._write_unsent()
+                if self._unsent and not patience:
+                    return False  # a peer that takes nothing must not fill the memory by its pings
                 self._unsent += frame
                 self._write_unsent()
                 if self._unsent and patience and self._socket.wait_writable(patience):

@@ -159,6 +159,23 @@ def test_pings_are_answered_with_what_they_carry(run):
     script.wait_for(lambda frames: frames[:2] == [(PONG, b"1"), (PONG, b"2")])
 
 
+def test_a_peer_that_only_pings_does_not_fill_the_memory(run):
+    """It hears none of the pongs: all of them together would not fit on the way."""
+    heard = threading.Event()
+
+    def ping_on(peer):
+        peer.upgrade(peer.request())
+        for _ in range(1000):
+            peer.send(frame(PING, b"x" * 125) * 150)
+        peer.send(frame(BINARY, b"at last"))
+        heard.wait(30)
+
+    connection = run(ping_on)
+    assert connection.recv_batch() == [b"at last"]
+    assert len(connection._unsent) < 1000
+    heard.set()
+
+
 def test_a_quiet_peer_is_pinged_and_one_that_answers_is_waited_for(run):
     class Answering(Script):
         def __call__(self, peer):
