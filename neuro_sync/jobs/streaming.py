@@ -24,6 +24,7 @@ __all__ = ["StreamingCalls"]
 _ATTACH_PROTOCOL = "v2.channels.neu.ro"
 # Seconds to learn why a stream was refused: a help in an error, so it may not take long.
 _EXPLAIN_PATIENCE = 5.0
+_NO_LIMIT = Deadline(None)
 
 
 class StreamingCalls(JobsBase):
@@ -109,7 +110,7 @@ class StreamingCalls(JobsBase):
 
         deadline = Deadline(seconds)
         url = self._monitoring_url(id, verb, cluster_name, seconds)
-        with self._explained(id):
+        with self._explained(id, deadline):
             connection = self._ws.dial(
                 url,
                 params=query,
@@ -271,7 +272,7 @@ class StreamingCalls(JobsBase):
         return PortForward(dial, local_port, job_port)
 
     @contextmanager
-    def _explained(self, id: str) -> Iterator[None]:
+    def _explained(self, id: str, deadline: Deadline = _NO_LIMIT) -> Iterator[None]:
         """Add to the server's "not running" and "no such job" what the user wants to know next."""
         try:
             yield
@@ -284,8 +285,11 @@ class StreamingCalls(JobsBase):
                 )
             raise
         except ResourceNotFound as error:
+            left = deadline.left
             try:
-                job = self._status(id, _EXPLAIN_PATIENCE)
+                job = self._status(
+                    id, _EXPLAIN_PATIENCE if left is None else min(left, _EXPLAIN_PATIENCE)
+                )
             except NeuroError:
                 raise error from None
             if not job.status.is_running:

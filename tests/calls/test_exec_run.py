@@ -5,11 +5,18 @@ from contextlib import contextmanager
 
 import pytest
 
-from neuro_sync import ConnectionFailed, ExecResult, ExecTimeout, OutcomeUnknown
+from neuro_sync import (
+    ConnectionFailed,
+    ExecResult,
+    ExecTimeout,
+    OutcomeUnknown,
+    ResourceNotFound,
+)
 
 from ..peers.config import config_payload
 from ..wire import raw_server, stream_server
 from ..wire.raw_server import frame
+from .conftest import JOB
 
 
 @pytest.fixture
@@ -91,3 +98,19 @@ def test_a_command_that_never_stops_to_write_has_no_more_time(exec_run):
     with stream_server.serve(talk) as server, pytest.raises(ExecTimeout) as caught:
         exec_run(server, timeout=0.2)
     assert caught.value.stdout.strip(b"y") == caught.value.stderr.strip(b"n") == b""
+
+
+def test_to_explain_a_refusal_takes_no_more_time(exec_run, api):
+    """The job is asked for, to say why it is not running."""
+
+    def refuse(peer):
+        peer.request()
+        peer.answer(404, b'{"error": "not running"}')
+
+    api.answers((200, JOB))
+    with raw_server.serve(refuse) as server:
+        with pytest.raises(ResourceNotFound):
+            exec_run(server, timeout=1)
+    (question,) = api.requests
+    assert question.url.endswith("/jobs/job-1")
+    assert max(question.timeout) <= 1
