@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import secrets
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
@@ -182,6 +183,11 @@ class _Server(ThreadingMixIn, HTTPServer):
         self._connections.discard(request)
         super().shutdown_request(request)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A browser that drops a connection is nothing that the user has to see.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
     def server_close(self) -> None:
         """Close, and wait for the threads: nothing is read any more, but an answer is written."""
         for connection in list(self._connections):
@@ -232,19 +238,20 @@ def _handler(outcome: _Outcome, state: str, success_url: Optional[str]) -> Any:
             self._take(query)
 
         def _take(self, query: Dict[str, str]) -> None:
+            # First of all what counts: the browser may be gone before it has its answer.
             if "error" in query:
                 text = query.get("error_description") or query["error"]
-                self._answer(_REFUSALS.get(query["error"], 400), text)
                 outcome.fail(text)
+                self._answer(_REFUSALS.get(query["error"], 400), text)
             elif "code" not in query:
-                self._answer(400, "the code is missing")
                 outcome.fail("the login service sent no code")
+                self._answer(400, "the code is missing")
             else:
+                outcome.succeed(query["code"])
                 if success_url:
                     self._answer(302, "", success_url)
                 else:
                     self._answer(200, "OK")
-                outcome.succeed(query["code"])
 
         def _answer(self, status: int, text: str, location: str = "") -> None:
             body = text.encode("utf-8")

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import logging
 import socket
+import struct
 import sys
 import urllib.error
 import urllib.request
@@ -155,6 +156,27 @@ def test_connections_on_which_the_browser_says_nothing_hold_nothing_up(login, se
     for connection in silent:
         with connection:
             assert connection.recv(1) == b""
+
+
+def test_a_browser_that_goes_before_it_has_its_answer_has_logged_in(login, server, capsys):
+    # Too long for the buffers on the way.
+    server.changes["success_redirect_url"] = "http://127.0.0.1/" + "x" * 2**24
+
+    def person(page):
+        query = query_of(page)
+        where = urlsplit(query["redirect_uri"])
+        answer = urlencode({"state": query["state"], "code": "mine"})
+        for request in ("", "GET /?{} HTTP/1.1\r\n\r\n".format(answer)):
+            with socket.create_connection((where.hostname, where.port), 10) as connection:
+                connection.sendall(request.encode())
+                if request:
+                    assert connection.recv(1) == b"H"
+                # Closed with a reset, as what is left of the answer is not read.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    login(person)
+    assert [form["code"] for form in server.forms] == ["mine"]
+    assert capsys.readouterr().err == ""
 
 
 def test_other_paths_are_not_found(login, server):
