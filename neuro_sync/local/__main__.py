@@ -5,6 +5,7 @@ import asyncio
 import errno
 import logging
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -95,13 +96,15 @@ def _greet(server: "Server") -> None:
         "  token  {file}\n\n"
         "In a shell:\n\n"
         "  python -m neuro_sync --url {url} \\\n"
-        "      --token-file {file} ls\n\n"
+        "      --token-file {quoted} ls\n\n"
         "In Python:\n\n"
         "  import neuro_sync\n"
         "  jobs = neuro_sync.JobsClient(\n"
         "      {url!r},\n"
         "      open({file!r}).read())\n\n"
-        "Ctrl-C ends it and all its jobs.".format(url=server.api_url, file=server.token_file),
+        "Ctrl-C ends it and all its jobs.".format(
+            url=server.api_url, file=server.token_file, quoted=shlex.quote(server.token_file)
+        ),
         flush=True,
     )
 

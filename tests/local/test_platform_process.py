@@ -54,7 +54,7 @@ class Foreground:
             assert line, self.process.communicate()[1]
             self.greeting += line
         self.api_url = re.search(r"API +(\S+)", self.greeting).group(1)
-        self.token_file = pathlib.Path(re.search(r"token +(\S+)", self.greeting).group(1))
+        self.token_file = pathlib.Path(re.search(r"token +(.+)", self.greeting).group(1))
         self.token = self.token_file.read_text()
 
     def end(self, number):
@@ -110,8 +110,8 @@ def fails(*arguments):
 # Starting
 
 
-def test_the_greeting_is_enough_to_connect(foreground):
-    platform, _ = foreground()
+def test_the_greeting_is_enough_to_connect(foreground, tmp_path):
+    platform, _ = foreground("--data-dir", tmp_path / "it's mine")
     with neuro_sync.JobsClient(platform.api_url, platform.token) as jobs:
         assert set(jobs.config.presets) == {"cpu-small", "cpu-medium", "cpu-large"}
     (command,) = re.findall(r"  python -m (neuro_sync[^\\]*\\\n.*)", platform.greeting)
