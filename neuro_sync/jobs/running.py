@@ -5,11 +5,10 @@ import io
 import logging
 import shlex
 import threading
-from collections import deque
 from contextlib import closing
 from datetime import timedelta
 from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple, Union
+from typing import IO, TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
 
 from ..errors import (
     ConnectionFailed,
@@ -27,6 +26,7 @@ from ..streams.retrying import PASSING
 from ..transport.deadline import Deadline
 from ..wire.queries import check_command, exec_query
 from .calls import Calls
+from .lastlines import LastLines
 from .outcome import outcome
 from .streaming import StreamingCalls
 from .waiting import FINISHED, Waiting, Watch
@@ -43,7 +43,6 @@ _logger = logging.getLogger(__name__)
 _START_PATIENCE = 1.0
 # Seconds: some clocks tick as coarsely, and what waits for a moment may be told of it a tick early.
 _TICK = 0.02
-_TAIL_LINES = 10
 _TAIL_SPAN = timedelta(minutes=1)
 _TAIL_PATIENCE = 5.0  # seconds
 
@@ -176,7 +175,7 @@ class Running(Waiting, StreamingCalls, Calls):
         watch = Watch(timeout)
         write = None if output is None else _writer(output)
         cluster_name = start_args.get("cluster_name")
-        tail = _Tail()
+        tail = LastLines()
         starting = _Starting(lambda: self.start(**start_args))
         try:
             job = watch.call(starting.run, watch.left)
@@ -214,7 +213,7 @@ class Running(Waiting, StreamingCalls, Calls):
         job: JobDescription,
         write: Callable[[bytes], Any],
         flush: Optional[Callable[[], Any]],
-        tail: "_Tail",
+        tail: "LastLines",
         watch: Watch,
         cluster_name: Optional[str],
     ) -> JobDescription:
@@ -228,6 +227,10 @@ class Running(Waiting, StreamingCalls, Calls):
                     chunk = log.read_chunk(timeout=watch.left)
                 except TimeoutError as error:
                     raise self._not_ended(job, watch) from error
+                except LogGap as gap:
+                    # It can't be taken up again: its lines have no time stamps.
+                    _warn_of_gap(gap)
+                    return self._wait(watch, job, FINISHED, job.id)
                 if chunk is None:
                     ended: JobDescription = log.job
                     return ended
@@ -246,12 +249,13 @@ class Running(Waiting, StreamingCalls, Calls):
             pass
         # Of one that has ended the output may lack its end, and must not look whole.
         what = "its log" if job.status.is_finished else "it"
-        text = "job {!r}: {} did not end within {} s ({})".format(
-            job.id, what, watch.timeout, outcome(job)
-        )
-        return JobWaitTimeout(text, job=job)
+        what = "its log" if job.status.is_finished else "it"
+        text = "job {!r}: {} did not end within {} s ({})"
+        return JobWaitTimeout(text.format(job.id, what, watch.timeout, outcome(job)), job=job)
 
-    def _read_tail(self, job: JobDescription, tail: "_Tail", cluster_name: Optional[str]) -> None:
+    def _read_tail(
+        self, job: JobDescription, tail: "LastLines", cluster_name: Optional[str]
+    ) -> None:
         """Read the last lines of a job that has ended: a help in an error, so it may not take long."""
         finished_at = job.history.finished_at
         since = finished_at - _TAIL_SPAN if finished_at is not None else None
@@ -399,24 +403,6 @@ class _InputWriter:
 
     def join(self) -> None:
         self._thread.join()
-
-
-class _Tail:
-    """Keeps the last lines of a log."""
-
-    def __init__(self) -> None:
-        self._lines: Deque[bytes] = deque(maxlen=_TAIL_LINES)
-        self._partial = b""
-
-    def feed(self, chunk: bytes) -> None:
-        # A line without an end must not grow without one either.
-        *lines, partial = (self._partial + chunk).split(b"\n")
-        self._lines.extend(lines)
-        self._partial = partial[-4096:]
-
-    def lines(self) -> List[str]:
-        lines = [*self._lines, self._partial] if self._partial else list(self._lines)
-        return [line.decode("utf-8", "replace") for line in lines[-_TAIL_LINES:]]
 
 
 def _with_input(cmd: str, length: int) -> str:

@@ -185,3 +185,13 @@ def test_a_gap_in_the_log_is_no_reason_to_kill_the_job(api, connect, monkeypatch
     with stream_server.serve(lose) as server:
         assert run_with_log(api, connect(), server) == b"a\nb\n"
     assert "lines may be missing" in caplog.text
+
+
+def test_nor_is_a_log_that_can_not_be_taken_up_again(api, connect, caplog):
+    def say(peer):
+        peer.send(b"failed to create fsnotify watcher: too many open files\n")
+        peer.reset()
+
+    with stream_server.serve(say) as server:
+        assert run_with_log(api, connect(), server).startswith(b"failed to create")
+    assert "can't be taken up again" in caplog.text
