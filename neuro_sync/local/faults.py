@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 import struct
 from collections import Counter
@@ -39,6 +40,14 @@ _PATH = "/api/v1/_local/faults"
 _STALL_LOOK = 0.1
 # 1006 stands for an end without a close frame.
 _CLOSE_CODES = (1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
+_TYPES: Dict[str, Any] = {
+    "times": (int, type(None)),
+    "after": int,
+    "status": int,
+    "code": int,
+    "retry_after": (int, float, type(None)),
+    "body": (str, type(None)),
+}
 _LAST_PARTS = {"kill": "signal", "available": "capacity"}
 
 
@@ -60,12 +69,18 @@ class Fault:
         self.code: int = body.get("code", 1011)
         self.retry_after: Optional[float] = body.get("retry_after")
         self.body: Optional[str] = body.get("body")
+        for name, types in _TYPES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, types):
+                raise ValueError("{} of a fault can't be {!r}".format(name, value))
         if self.kind not in _KINDS:
             raise ValueError("unknown kind of fault: {!r}".format(self.kind))
         if self.endpoint != "*" and self.endpoint not in ENDPOINTS:
             raise ValueError("unknown endpoint: {!r}".format(self.endpoint))
         if self.times is not None and self.times < 1:
             raise ValueError("a fault strikes at least once, not {} times".format(self.times))
+        if self.retry_after is not None and not 0 <= self.retry_after < math.inf:
+            raise ValueError("nobody can wait for {} s".format(self.retry_after))
         if self.after < 0:
             raise ValueError("a fault strikes after 0 bytes or more, not {}".format(self.after))
         if not 200 <= self.status <= 599:

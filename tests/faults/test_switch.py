@@ -180,6 +180,12 @@ def test_an_expired_token_is_refused_and_the_new_one_is_not(flaky_platform, coun
         lambda faults: faults.close(7),
         lambda faults: faults.close(1005),
         lambda faults: faults.answer(99),
+        lambda faults: faults.answer("503"),
+        lambda faults: faults.answer(503, body={"error": "text"}),
+        lambda faults: faults.answer(429, retry_after=-1),
+        lambda faults: faults.answer(429, retry_after=float("nan")),
+        lambda faults: faults.refuse(times=1.5),
+        lambda faults: faults.stall(after=None),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_an_error_at_once(faults, wrong):
