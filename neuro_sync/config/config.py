@@ -322,9 +322,16 @@ class Config:
             ConfigError: there is no such organisation, or a file of this directory names another.
         """
         self._refuse_override(self._overrides().has_org, "organisation")
-        self._switch(
-            lambda old, server: choices.with_org(old, name, server.clusters, server.projects)
-        )
+
+        def choose(old: Selection, server: ServerConfig) -> Selection:
+            override = self._overrides().cluster_name
+            here = old._replace(cluster_name=override or old.cluster_name)
+            chosen = choices.with_org(here, name, server.clusters, server.projects)
+            if chosen.cluster_name != here.cluster_name:
+                self._refuse_override(override, "cluster")
+            return chosen._replace(cluster_name=old.cluster_name) if override else chosen
+
+        self._switch(choose)
 
     def switch_project(self, name: str) -> None:
         """Make a project of the current cluster and organisation the current one.

@@ -229,6 +229,17 @@ class TestDisk:
         assert disk.cluster_name == "default"
         assert row_of(path)["cluster_name"] == "default"
 
+    def test_an_organisation_is_one_of_the_cluster_that_a_file_names(self, disk, path, home):
+        disk.fetch()
+        (home / ".apolo.toml").write_text('[job]\ncluster-name = "second"\n')
+        before = row_of(path)
+        with pytest.raises(ConfigError, match=r"cluster is set by .*\.apolo\.toml"):
+            disk.switch_org("other")
+        assert row_of(path) == before
+        disk.switch_org("acme")
+        assert (disk.cluster_name, disk.org_name) == ("second", "acme")
+        assert row_of(path)["cluster_name"] == "default"
+
     def test_a_login_that_took_the_place_of_this_one_stays_as_it_is(self, disk, path, caplog):
         with closing(sqlite3.connect(str(path / "db"))) as db, db:
             db.execute("UPDATE main SET url = 'https://elsewhere.example/api/v1'")
