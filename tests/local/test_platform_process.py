@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 import neuro_sync
+from neuro_sync import JobStatus
 from neuro_sync.local import LocalPlatform
 
 from .api import Api
@@ -276,6 +277,7 @@ def test_a_full_disk_keeps_nobody_waiting(own_platform, tmp_path):
         job = client.jobs.start(image="x", preset_name="cpu-small", command=command)
         with client.jobs.monitor(job.id) as log:
             assert next(iter(log)) == b"one\n"
+            client.jobs.wait(job.id, statuses={JobStatus.RUNNING}, timeout=TIMEOUT)
             process = psutil.Process(int((platform.data_dir / "lock").read_text()))
             process.rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
             go_on.touch()
