@@ -85,7 +85,11 @@ async def _serve(server: "Server", ready_fd: Optional[int], parent_fd: Optional[
         loop.remove_reader(parent_fd)
     await server.stop()
     if ready_fd is None:
-        print("\nThe local platform has ended.", flush=True)
+        try:
+            print("\nThe local platform has ended.", flush=True)
+        except BrokenPipeError:
+            # Ctrl-C has ended the reader, too (`| tee`): nobody is left to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

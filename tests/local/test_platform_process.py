@@ -257,6 +257,16 @@ def test_it_ends_in_order_at_a_signal(foreground, number):
     assert not platform.token_file.parent.exists()
 
 
+def test_it_ends_in_order_where_nobody_reads_its_words_any_more(foreground):
+    """As behind ``| tee``, which Ctrl-C ends, too."""
+    platform, _ = foreground()
+    platform.process.stdout.close()
+    platform.process.send_signal(signal.SIGINT)
+    with platform.process.stderr as words:
+        assert words.read() == ""
+    assert platform.process.wait(TIMEOUT) == 0
+
+
 def test_ctrl_c_at_the_terminal_is_for_the_platform_alone(foreground):
     # A terminal sends it to the whole foreground group: jobs must not get it before their platform.
     platform, api = foreground()
