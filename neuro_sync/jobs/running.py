@@ -213,7 +213,7 @@ class Running(Waiting, StreamingCalls, Calls):
         job: JobDescription,
         write: Callable[[bytes], Any],
         flush: Optional[Callable[[], Any]],
-        tail: "LastLines",
+        tail: LastLines,
         watch: Watch,
         cluster_name: Optional[str],
     ) -> JobDescription:
@@ -249,13 +249,10 @@ class Running(Waiting, StreamingCalls, Calls):
             pass
         # Of one that has ended the output may lack its end, and must not look whole.
         what = "its log" if job.status.is_finished else "it"
-        what = "its log" if job.status.is_finished else "it"
         text = "job {!r}: {} did not end within {} s ({})"
         return JobWaitTimeout(text.format(job.id, what, watch.timeout, outcome(job)), job=job)
 
-    def _read_tail(
-        self, job: JobDescription, tail: "LastLines", cluster_name: Optional[str]
-    ) -> None:
+    def _read_tail(self, job: JobDescription, tail: LastLines, cluster_name: Optional[str]) -> None:
         """Read the last lines of a job that has ended: a help in an error, so it may not take long."""
         finished_at = job.history.finished_at
         since = finished_at - _TAIL_SPAN if finished_at is not None else None
