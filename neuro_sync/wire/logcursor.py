@@ -4,7 +4,8 @@ import base64
 import json
 from typing import Any, Dict, Mapping
 
-from .logposition import OpenLine, Position
+from .logblocks import OpenLine
+from .logposition import Position
 
 __all__ = ["decode_cursor", "encode_cursor"]
 
@@ -27,7 +28,7 @@ def encode_cursor(position: Position, name: str) -> str:
         "text": position.text,
         "zoned": position.zoned,
         "from": position.known_from,
-        "lines": [[ms - base, key.hex(), n] for (ms, key), n in position.lines.items() if n > 0],
+        "lines": [[ms - base, key.hex(), n] for (ms, key), n in position.lines],
         "folded": [[ms - base, n] for ms, n in position.folded.items() if n > 0],
         "divided": position.divided,
     }
@@ -76,10 +77,10 @@ def _read_position(document: Mapping[str, Any]) -> Position:
         text=str(document["text"]),
         zoned=bool(document["zoned"]),
         known_from=None if document["from"] is None else _whole(document["from"]),
-        lines={
-            (base + _whole(away), bytes.fromhex(key)): _whole(count)
+        lines=tuple(
+            ((base + _whole(away), bytes.fromhex(key)), _whole(count))
             for away, key, count in document["lines"]
-        },
+        ),
         folded={base + _whole(away): _whole(count) for away, count in document["folded"]},
         open=opened,
         divided=bool(document["divided"]),

@@ -3,9 +3,10 @@
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Union
 
+from .logblocks import LineKey, OpenLine
 from .loglines import Stamp, digest
 from .logpieces import Gap
-from .logposition import TOLERANCE, LineKey, OpenLine, Position
+from .logposition import TOLERANCE, Position
 
 __all__ = ["BEYOND", "NEW", "OLD", "REST", "Overlap", "SinceOverlap", "gap_of"]
 
@@ -47,7 +48,9 @@ class Overlap:
         self._known_from = position.known_from
         # Lines of which nothing is kept come before those of which something is.
         self._reached_known = False
-        self._lines = dict(position.lines)
+        self._lines: Dict[LineKey, int] = {}
+        for key, count in position.lines:
+            self._lines[key] = self._lines.get(key, 0) + count
         self._folded = dict(position.folded)
         # Lines that this connection has brought before, and that were not delivered.
         self._deferred: Dict[LineKey, int] = {}

@@ -7,178 +7,33 @@ an end was delivered.
 
 from collections import Counter, deque
 from datetime import datetime, timedelta, timezone
-from typing import Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from itertools import dropwhile, groupby
+from operator import itemgetter
+from typing import (
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
-from .loglines import Stamp, digest, digester, read_stamp, read_time, starts_with_stamp
+from .logblocks import Block, LineKey, OpenLine, lines_from, time_of
+from .loglines import Stamp, starts_with_stamp
 
-__all__ = ["TOLERANCE", "OpenLine", "Position", "Tail"]
+__all__ = ["TOLERANCE", "Position", "Tail"]
 
 # How far the time of a line may differ between two sources, in milliseconds.
 TOLERANCE = 1
 _WINDOW = 2 * TOLERANCE
 # How far before the moment that a server is asked for lines are kept which it may send again, in milliseconds.
 _BEFORE_SINCE = 10 * TOLERANCE
-# What a line counts for of which only the digest is kept.
-_LINE_COST = 64
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FIRST_SECOND = int(datetime.min.replace(tzinfo=timezone.utc).timestamp())
-
-LineKey = Tuple[int, bytes]
-
-
-class OpenLine:
-    """The last line, as long as its end has not come: it was delivered so far."""
-
-    def __init__(self, ms: int, text: str, zoned: bool) -> None:
-        self.ms = ms
-        self.text = text
-        self.zoned = zoned
-        self.size = 0
-        self._digester = digester()
-        self._digest: Optional[bytes] = None
-
-    @classmethod
-    def restored(cls, ms: int, text: str, zoned: bool, size: int, digest: bytes) -> "OpenLine":
-        """An open line from a cursor: it can be found again, not extended."""
-        line = cls(ms, text, zoned)
-        line.size = size
-        line._digest = digest
-        return line
-
-    @property
-    def digest(self) -> bytes:
-        return self._digester.digest() if self._digest is None else self._digest
-
-    def extend(self, content: bytes) -> None:
-        self.size += len(content)
-        self._digester.update(content)
-
-    def begins(self, content: bytes) -> bool:
-        """Whether a line of that content goes on where this one stops."""
-        return len(content) >= self.size and digest(content[: self.size]) == self.digest
-
-
-class _Line(NamedTuple):
-    """A complete line in a block.
-
-    Attributes:
-        ms: its time.
-        start, end: where its content is.
-        stamp: where the time stamp is that it belongs to; -1: not in the block.
-    """
-
-    ms: int
-    start: int
-    end: int
-    stamp: int
-
-
-class _Block:
-    """Lines that came together. Their times are read, and digests of single ones made, when somebody asks.
-
-    Args:
-        raw: the lines; b"" where only the digest is left of one.
-        before: the stamp of the line before, where the first has none of its own.
-
-    Attributes:
-        size: bytes it counts for.
-    """
-
-    __slots__ = ("_before", "_digests", "_lines", "_newest", "raw", "size")
-
-    def __init__(self, raw: bytes, before: Optional[Stamp] = None) -> None:
-        self.raw = raw
-        self._before = before
-        self._lines: Optional[List[_Line]] = None
-        self._newest: Optional[Stamp] = None
-        self._digests: Dict[int, bytes] = {}
-        self.size = len(raw)
-
-    @classmethod
-    def of_open(cls, line: OpenLine) -> "_Block":
-        """A line that came in pieces: only the digest of it is left."""
-        block = cls(b"")
-        block._lines = [_Line(line.ms, 0, 0, 0)]
-        block._newest = Stamp(line.text, line.ms, 0, line.zoned)
-        block._digests = {0: line.digest}
-        block.size = _LINE_COST
-        return block
-
-    def without(self, count: int) -> "_Block":
-        """The same but for so many of its last lines, fewer than it has."""
-        block = _Block(self.raw, self._before)
-        block._lines = list(self)[:-count]
-        block._digests = self._digests
-        return block
-
-    def read(self) -> None:
-        """Read the times for good: they are going to be asked for again."""
-        if self._lines is None:
-            self._lines = list(self)
-
-    @property
-    def has_time(self) -> bool:
-        """Whether any of its lines has a time."""
-        return any(True for _ in self)
-
-    @property
-    def newest(self) -> Optional[Stamp]:
-        """The newest time stamp."""
-        if self._newest is None:
-            line = max(self, key=_time_of, default=None)
-            if line is not None:
-                self._newest = self._stamp_of(line)
-        return self._newest
-
-    @property
-    def last(self) -> Optional[Stamp]:
-        """The stamp that its last line belongs to."""
-        if not self.raw:
-            return self._newest
-        stamp = self.last_stamp if self._lines is None else None
-        if stamp is None:
-            *_, line = [None, *self]
-            stamp = self._before if line is None else self._stamp_of(line)
-        return stamp
-
-    def _stamp_of(self, line: _Line) -> Optional[Stamp]:
-        return self._before if line.stamp < 0 else read_stamp(self.raw[line.stamp : line.end])
-
-    @property
-    def first_ms(self) -> Optional[int]:
-        if self._lines is not None:
-            return self._lines[0].ms if self._lines else None
-        stamp = read_stamp(self.raw) or self._before
-        return None if stamp is None else stamp.ms
-
-    @property
-    def last_ms(self) -> Optional[int]:
-        if self._lines is not None:
-            return self._lines[-1].ms if self._lines else None
-        stamp = self.last_stamp
-        return None if stamp is None else stamp.ms
-
-    @property
-    def last_stamp(self) -> Optional[Stamp]:
-        """The stamp of the last line, where that has one and came in one piece."""
-        start = self.raw.rfind(b"\n", 0, -1) + 1
-        return read_stamp(self.raw[start : start + 64])
-
-    def __iter__(self) -> Iterator[_Line]:
-        """The lines that have a time."""
-        if self._lines is not None:
-            return iter(self._lines)
-        return _read_lines(self.raw, None if self._before is None else self._before.ms)
-
-    def key(self, line: _Line) -> LineKey:
-        """What a line is known by."""
-        known = self._digests.get(line.start)
-        if known is None:
-            known = digest(self.raw[line.start : line.end])
-            if self._lines is not None:
-                self._digests[line.start] = known
-        return line.ms, known
 
 
 class Position(NamedTuple):
@@ -189,7 +44,8 @@ class Position(NamedTuple):
         text: its time stamp as the server wrote it.
         zoned: whether that has a zone.
         known_from: before that time lines were delivered of which nothing is kept; None: all are.
-        lines: how often each line of that time and digest was delivered.
+        lines: times and digests of the lines that were delivered, in their order but for those of one time, and
+            how often each came there: a clock that went back may bring the same again.
         folded: how many more lines of a time were delivered.
         open: the line that was delivered in part, or None.
         divided: the separator was delivered.
@@ -202,7 +58,7 @@ class Position(NamedTuple):
     text: str = ""
     zoned: bool = True
     known_from: Optional[int] = None
-    lines: Mapping[LineKey, int] = {}
+    lines: Sequence[Tuple[LineKey, int]] = ()
     folded: Mapping[int, int] = {}
     open: Optional[OpenLine] = None
     divided: bool = False
@@ -258,7 +114,7 @@ class Tail:
 
     def __init__(self, position: Optional[Position] = None) -> None:
         self._base = position if position is not None else Position()
-        self._blocks: Deque[_Block] = deque()
+        self._blocks: Deque[Block] = deque()
         self._size = 0
         self._trim_at = 2 * self.SOFT
         self._trimmed = False
@@ -270,13 +126,13 @@ class Tail:
             # So that the greater part of it can be forgotten.
             cut = lines.rfind(b"\n", 0, len(lines) - self.SOFT) + 1
             if cut:
-                self._add(_Block(lines[:cut], self._before(lines)))
+                self._add(Block(lines[:cut], self._before(lines)))
                 lines = lines[cut:]
-        self._add(_Block(lines, self._before(lines)))
+        self._add(Block(lines, self._before(lines)))
 
     def append_open(self, line: OpenLine) -> None:
         """Add a line that came in pieces, now that its end has come."""
-        self._add(_Block.of_open(line))
+        self._add(Block.of_open(line))
 
     def _before(self, lines: bytes) -> Optional[Stamp]:
         return None if starts_with_stamp(lines) else self.last
@@ -294,7 +150,7 @@ class Tail:
         """Whether any line had a time."""
         return self._base.ms is not None or any(block.has_time for block in reversed(self._blocks))
 
-    def _add(self, block: _Block) -> None:
+    def _add(self, block: Block) -> None:
         self._blocks.append(block)
         self._size += block.size
 
@@ -317,7 +173,7 @@ class Tail:
         # Not at each block again.
         self._trim_at = self._size + self.SOFT
 
-    def _fold(self, block: _Block, window: int) -> None:
+    def _fold(self, block: Block, window: int) -> None:
         self._folded = {ms: count for ms, count in self._folded.items() if ms >= window}
         for line in block:
             if line.ms >= window:
@@ -343,14 +199,14 @@ class Tail:
         blocks = self._kept(without)
         newest = max(
             (block.newest for block in blocks if block.newest is not None),
-            key=_time_of,
+            key=time_of,
             default=None,
         )
         known_from, folded, old_lines = base.known_from, base.folded, base.lines
         if self._trimmed:
             known = next((line.ms for block in blocks for line in block), None)
             known_from = known_from if known is None else known
-            folded, old_lines = self._folded, {}
+            folded, old_lines = self._folded, ()
         position = base._replace(open=opened)
         if newest is not None and (base.ms is None or base.ms <= newest.ms):
             position = position._replace(ms=newest.ms, text=newest.text, zoned=newest.zoned)
@@ -364,13 +220,12 @@ class Tail:
             start = int(position.since.timestamp()) * 1000 - _BEFORE_SINCE
         if start is not None:
             known_from = start if known_from is None else max(start, known_from)
-            if not any(ms >= start for ms, _ in old_lines):
-                old_lines = {}
+            # As below: what is behind the first one of that time.
+            old_lines = tuple(dropwhile(lambda item: item[0][0] < start, old_lines))
             folded = {ms: count for ms, count in folded.items() if ms >= start}
-        lines: Dict[LineKey, int] = Counter(old_lines)
-        for block, line in _lines_from(blocks, 0 if old_lines else start or 0):
-            lines[block.key(line)] += 1
-        return position._replace(known_from=known_from, lines=lines, folded=folded)
+        new = lines_from(blocks, 0 if old_lines else start or 0)
+        counted = _counted(block.key(line) for block, line in new)
+        return position._replace(known_from=known_from, lines=(*old_lines, *counted), folded=folded)
 
     def last_lines(self) -> "Tuple[bytes, Optional[Stamp], bool]":
         """The last lines, where they came in one piece each, the stamp of the last one, and whether those are all.
@@ -394,7 +249,7 @@ class Tail:
         )
         return b"".join(reversed(parts)), stamp, all_of_it
 
-    def _kept(self, without: int) -> List[_Block]:
+    def _kept(self, without: int) -> List[Block]:
         blocks = list(self._blocks)
         if self._size <= 8 * self.SOFT:  # else it would take much memory
             for block in blocks:
@@ -409,34 +264,6 @@ class Tail:
         return blocks
 
 
-def _lines_from(blocks: List[_Block], start: int) -> Iterator[Tuple[_Block, _Line]]:
-    """The first line of that time or later, and all that came behind it: their clock may have gone back."""
-    reached = False
-    for block in blocks:
-        if reached or (block.newest is not None and block.newest.ms >= start):
-            for line in block:
-                reached = reached or line.ms >= start
-                if reached:
-                    yield block, line
-
-
-def _read_lines(raw: bytes, ms: Optional[int]) -> Iterator[_Line]:
-    stamp = -1
-    start = 0
-    while True:
-        end = raw.find(b"\n", start)
-        if end < 0:
-            return
-        content = start
-        own = read_time(raw, start, end)
-        if own is not None:
-            stamp = start
-            ms, content = own
-        if ms is not None:
-            # A line without a stamp belongs to the one before it.
-            yield _Line(ms, content, end, stamp)
-        start = end + 1
-
-
-def _time_of(line: Union[_Line, Stamp]) -> int:
-    return line.ms
+def _counted(lines: Iterable[LineKey]) -> Iterator[Tuple[LineKey, int]]:
+    for _, of_one_time in groupby(lines, key=itemgetter(0)):
+        yield from Counter(of_one_time).items()

@@ -9,10 +9,11 @@ starts with lines that its archive part had. Elsewhere equal lines are just equa
 from datetime import datetime
 from typing import List, Optional, Tuple, Union
 
+from .logblocks import OpenLine
 from .loglines import Stamp, content_of, may_become_stamp, read_stamp, strip_stamps
 from .logoverlap import NEW, OLD, REST, Overlap, SinceOverlap, gap_of
 from .logpieces import Chunk, Gap, Piece
-from .logposition import OpenLine, Position, Tail
+from .logposition import Position, Tail
 from .logrepetition import Repetition
 
 __all__ = ["Chunk", "Gap", "LogAssembler", "Piece"]

@@ -183,6 +183,14 @@ def test_lines_of_a_clock_that_went_back_are_known_by_what_came_after_it_did():
     )
 
 
+@pytest.mark.parametrize("cuts", [[5, 10], [5, 11], [7, 10], [5, 10, 12]])
+def test_lines_that_a_clock_that_went_back_brings_again_are_told_from_those_before(cuts):
+    quarters = [4, 5, 9, 13, 1, 1, 1, 1, 1, 5, 4, 4, 4, 4]
+    log = [(BASE + number * 250 * 10**6, b"") for number in quarters]
+    for batch in (1, 3):
+        assert read(ServerOfAll(log), cuts, [0], batch=batch, cursors=True) == b"\n" * len(log)
+
+
 def test_a_long_log_whose_clock_goes_back_loses_nothing(monkeypatch):
     monkeypatch.setattr(Tail, "SOFT", 4096)
     log = [(BASE + 10**10 + 10**8 * n, b"before %d" % n) for n in range(300)]
