@@ -26,8 +26,6 @@ __all__ = ["WsAborted", "WsClosed", "WsConnection"]
 _GOODBYE = 0.2
 # How soon a ping or pong is tried again that another thread's message has kept from going out, in seconds.
 _SOON = 1.0
-# By so many seconds no read takes longer than it was told to.
-_LATE = 0.5
 
 
 class WsClosed(NeuroError):
@@ -62,6 +60,8 @@ class WsConnection:
         self._parser = FrameParser()
         self._heard = time.monotonic()
         self._pinged = self._heard
+        # When the first ping of a silence can have been answered.
+        self._answerable = self._heard
         # The last ping and pong for which another thread was sending: they go out before its next frame.
         self._due: Dict[int, bytes] = {}
         self._send_lock = threading.Lock()
@@ -99,14 +99,8 @@ class WsConnection:
 
     def _receive(self) -> List[bytes]:
         try:
-            patience = self._patience()
-            until = time.monotonic() + patience
-            data = self._socket.read(patience)
+            data = self._socket.read(self._patience())
             if data is None:
-                late = time.monotonic() - until
-                if late > _LATE:
-                    # This process was stopped, as by Ctrl-Z: nobody has listened in that time.
-                    self._heard += late
                 return []
         except NeuroError:
             raise  # silence: it is an OSError too
@@ -132,7 +126,11 @@ class WsConnection:
     def _patience(self) -> float:
         """Seconds to wait for bytes; pings a quiet peer, and gives a silent one up."""
         now = time.monotonic()
-        lost = self._heard + self._silence
+        if self._pinged <= self._heard and now >= self._heard + self._heartbeat:
+            # Late where this process was stopped, as by Ctrl-Z: that is not the peer's silence.
+            self._answerable = now + (self._silence - self._heartbeat) / 2
+            self.keepalive()
+        lost = max(self._heard + self._silence, self._answerable)
         if now >= lost:
             raise self._lost("the peer is silent for {:.0f} s".format(now - self._heard))
         next_ping = max(self._heard, self._pinged) + self._heartbeat

@@ -213,7 +213,7 @@ from neuro_sync.streams.std import StdStream
 from neuro_sync.transport.auth import StaticToken
 from neuro_sync.transport.ws import WsTransport
 
-transport = WsTransport(StaticToken("secret"), heartbeat=1.0, silence=3.0)
+transport = WsTransport(StaticToken("secret"), heartbeat=3.0, silence=5.0)
 with StdStream(transport.dial(sys.argv[1])) as stream:
     print("open", flush=True)
     print(stream.read_out(timeout=60), stream.exit_code)
@@ -240,7 +240,7 @@ def test_a_process_that_was_stopped_does_not_take_its_peer_for_silent():
             try:
                 assert process.stdout.readline().strip() == b"open"
                 process.send_signal(signal.SIGSTOP)
-                time.sleep(6)  # twice as long as silence may last
+                time.sleep(6)  # longer than silence may last
                 process.send_signal(signal.SIGCONT)
                 stopped.set()
                 assert process.stdout.read().strip() == b"None 0"
